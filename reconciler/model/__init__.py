@@ -1,0 +1,1 @@
+"""Every noun that crosses a room boundary, as frozen values. No decisions, no I/O."""

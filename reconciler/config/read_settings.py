@@ -1,0 +1,37 @@
+"""ReconcilerSettings out of a document."""
+
+import re
+
+from reconciler.config.drafts import Manifest, SettingsDraft
+from reconciler.config.fields import Field
+from reconciler.config.problems import Problems
+from reconciler.config.wording import quoted
+from reconciler.model.desired import GuardSettings, Settings
+
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+
+
+def read_settings(manifest: Manifest, problems: Problems) -> SettingsDraft:
+    """The settings; what is left out takes its default."""
+    guard = GuardSettings()
+    if manifest.spec.has("guard"):
+        guard = _read_guard(manifest.spec.child("guard"), guard, problems)
+    return SettingsDraft(manifest, Settings(guard=guard))
+
+
+def _read_guard(field: Field, default: GuardSettings, problems: Problems) -> GuardSettings:
+    percent, fewest, plan = (
+        field.number("maxChangedPercent"),
+        field.number("minimumServices"),
+        field.text("approvedPlan"),
+    )
+    if field.is_empty_text("approvedPlan") or (plan is not None and not _DIGEST.fullmatch(plan.value)):
+        text = quoted(plan.value if plan is not None else "")
+        message = f'approvedPlan {text} is not the digest of a plan: copy it from diff, "sha256:" and 64 digits'
+        problems.error(field.origin_of("approvedPlan"), "invalid-digest", message)
+    return GuardSettings(
+        max_changed_percent=default.max_changed_percent if percent is None else percent,
+        minimum_services=default.minimum_services if fewest is None else fewest,
+        approved_plan=None if plan is None else plan.value,
+        origin=field.origin,
+    )

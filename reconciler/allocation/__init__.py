@@ -1,0 +1,1 @@
+"""Which Service holds which address: pure functions over the configuration and the cluster as observed."""

@@ -1,0 +1,89 @@
+"""The closed list of things a role can do, and the plan that orders them."""
+
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import msgspec
+
+from reconciler.addresses.family import Address
+from reconciler.model.announcements import Announcement
+from reconciler.model.observed import ServiceKey
+from reconciler.model.origin import Origin
+from reconciler.model.peers import BGPPeer
+
+Action_co = TypeVar("Action_co", covariant=True)
+
+
+class ClearAddresses(msgspec.Struct, frozen=True, gc=False):
+    """Empty the status of a Service and take our annotation and condition away."""
+
+    service: ServiceKey
+    before: tuple[Address, ...]
+    resource_version: str
+    reason: str
+    message: str
+    cause: Origin | None = None
+
+
+class AssignAddresses(msgspec.Struct, frozen=True, gc=False):
+    """Write addresses, in this order, and the pool they come from. `before` is what the status holds now."""
+
+    service: ServiceKey
+    before: tuple[Address, ...]
+    addresses: tuple[Address, ...]
+    pool: str
+    resource_version: str
+    reason: str
+    message: str
+    cause: Origin | None = None
+
+
+class RecordEvent(msgspec.Struct, frozen=True, gc=False):
+    """Say something about a Service; `type` is Normal or Warning."""
+
+    service: ServiceKey
+    type: str
+    reason: str
+    message: str
+    cause: Origin | None = None
+
+
+ServiceAction = ClearAddresses | AssignAddresses | RecordEvent
+
+
+class Withdraw(msgspec.Struct, frozen=True, gc=False):
+    """Stop announcing."""
+
+    announcement: Announcement
+    cause: Origin | None = None
+
+
+class ClosePeer(msgspec.Struct, frozen=True, gc=False):
+    """End a BGP session."""
+
+    peer: BGPPeer
+    cause: Origin | None = None
+
+
+class OpenPeer(msgspec.Struct, frozen=True, gc=False):
+    """Start a BGP session."""
+
+    peer: BGPPeer
+    cause: Origin | None = None
+
+
+class Announce(msgspec.Struct, frozen=True, gc=False):
+    """Start announcing."""
+
+    announcement: Announcement
+    cause: Origin | None = None
+
+
+SpeakerAction = Withdraw | ClosePeer | OpenPeer | Announce
+
+
+@dataclass(frozen=True, slots=True)
+class Plan(Generic[Action_co]):
+    """Actions in the order in which they should happen."""
+
+    actions: tuple[Action_co, ...] = ()

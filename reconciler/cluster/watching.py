@@ -1,0 +1,98 @@
+"""Notice that manifests, or the status beside them, were changed by somebody else."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from dataclasses import dataclass
+from pathlib import Path
+
+from watchfiles import awatch
+
+from reconciler.cluster.manifests import manifest_directories, manifest_files
+from reconciler.cluster.port import ClusterError
+from reconciler.cluster.status_files import StatusFiles
+
+# Links that are swapped inside a watched directory, directories filled before they could be watched and file systems
+# without notification are found by looking again after so many seconds.
+LOOK_AGAIN = 5.0
+
+
+async def changes_below(root: Path, status: StatusFiles, *, look_again: float = LOOK_AGAIN) -> AsyncIterator[str]:
+    """
+    A reason each time the manifests or the status may have changed; our own writes of status are none.
+
+    Never ends: what cannot be watched, or is missing, is looked at again every `look_again` seconds. `root` is
+    absolute.
+    """
+    seen = await asyncio.to_thread(_look, root, status)
+    while True:
+        async with aclosing(_batches(seen.watched, look_again)) as batches:
+            async for touched in batches:
+                now = await asyncio.to_thread(_look, root, status)
+                before, seen = seen, now
+                if reason := _reason(touched, before, now, status):
+                    yield reason
+                if now.directories != before.directories:
+                    break
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What is there: a fingerprint of every manifest, and every directory with its inode."""
+
+    files: frozenset[tuple[Path, int, int, int]]
+    directories: frozenset[tuple[Path, int]]
+
+    @property
+    def watched(self) -> list[Path]:
+        return sorted(path for path, _ in self.directories)
+
+
+def _look(root: Path, status: StatusFiles) -> _Look:
+    files = set()
+    directories = set()
+    try:
+        for path in manifest_files(root, leave_out=status.root):
+            stat = path.stat()
+            files.add((path, stat.st_ino, stat.st_ctime_ns, stat.st_size))
+    except (OSError, ClusterError):
+        pass  # It is being changed at this moment, or gone: the next look is different again.
+    try:
+        # The parent tells when the root itself is replaced.
+        directories.add((root.parent, root.parent.stat().st_ino))
+        for path in (*manifest_directories(root, leave_out=status.root), *status.directories()):
+            directories.add((path, path.stat().st_ino))
+    except OSError:
+        pass
+    return _Look(frozenset(files), frozenset(directories))
+
+
+async def _batches(directories: list[Path], look_again: float) -> AsyncGenerator[frozenset[Path], None]:
+    """The paths that were touched together; none when it is only time to look again."""
+    try:
+        # Each directory by itself: a recursive watch goes blind in a directory that is replaced.
+        watch = awatch(
+            *directories,
+            watch_filter=None,
+            recursive=False,
+            rust_timeout=int(look_again * 1000),
+            yield_on_timeout=True,
+        )
+        async with aclosing(watch) as batches:
+            async for changes in batches:
+                yield frozenset(Path(path) for _, path in changes)
+    except (OSError, RuntimeError):
+        # Nothing there to watch, or no watch left to have.
+        await asyncio.sleep(look_again)
+        yield frozenset()
+
+
+def _reason(touched: frozenset[Path], before: _Look, now: _Look, status: StatusFiles) -> str | None:
+    manifests = {path for path, *_ in before.files | now.files}
+    if changed := manifests & touched:
+        # Also when the fingerprint is the same: clocks of file systems are coarse.
+        return f"{min(changed)} changed"
+    if changed_files := before.files ^ now.files:
+        return f"{min(changed_files)[0]} changed"
+    records = sorted(path for path in touched if status.is_record(path) and not status.is_own_write(path))
+    return f"{records[0]} changed" if records else None

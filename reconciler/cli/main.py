@@ -1,0 +1,227 @@
+"""
+Arguments to commands, exceptions to exit status.
+
+Nothing heavy is imported here: each command imports the rooms it needs, so that `--help` is quick.
+"""
+
+import gc
+import signal
+import sys
+from typing import Any, NoReturn
+
+import click
+
+from reconciler import __version__
+from reconciler.cli.diagnostics import Diagnostics, silence
+from reconciler.cli.options import Output, cluster_options, config_option, log_options, output_option
+from reconciler.errors import ReconcilerError
+
+_FAILED = 2
+_INTERRUPTED = 128 + signal.SIGINT
+_BROKEN_PIPE = 128 + signal.SIGPIPE
+
+
+class OutputError(ReconcilerError):
+    """Standard output does not take what is written to it."""
+
+
+class ReportingCommand(click.Command):
+    """A command whose failures become one line on standard error and exit status 2."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; the result is its exit status."""
+        diagnostics = Diagnostics(ctx.params.pop("log_level"), ctx.params.pop("log_format"))
+        ctx.obj = diagnostics
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except OSError as error:
+            # Every room translates its own; what is left went wrong while results were written.
+            return _cannot_write(error, diagnostics)
+        except ReconcilerError as error:
+            diagnostics.error(error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the user gets a line and not a traceback
+            diagnostics.unexpected(error)
+        return _FAILED
+
+
+@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="reconciler %(version)s")
+@click.pass_context
+def cli(ctx: click.Context) -> int:
+    """Load-balancer addresses for bare-metal Kubernetes, from files under version control."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help(), err=True)
+        return _FAILED
+    return 0
+
+
+@cli.command(cls=ReportingCommand)
+@click.argument("paths", metavar="PATH...", nargs=-1, type=click.Path(allow_dash=True))
+@config_option
+@click.option("--strict", is_flag=True, help="Exit with 1 for warnings too.")
+@output_option
+@log_options
+@click.pass_context
+def validate(ctx: click.Context, paths: tuple[str, ...], configs: tuple[str, ...], output: str, *, strict: bool) -> int:
+    """
+    Check configuration files and print every problem in them.
+
+    Exit status: 0 valid, 1 problems found, 2 could not do the work.
+    """
+    from reconciler.cli import validate as command  # noqa: PLC0415 - heavy
+
+    return command.run(_configs(ctx, configs, paths), output=Output(output), strict=strict)
+
+
+@cli.command(cls=ReportingCommand)
+@config_option
+@click.option(
+    "--base",
+    "bases",
+    multiple=True,
+    type=click.Path(allow_dash=True),
+    help="Compare with this configuration instead of what the cluster holds. Repeatable.",
+)
+@cluster_options
+@click.option(
+    "--node",
+    "nodes",
+    multiple=True,
+    help="Show announcements of this node only. Repeatable; every ready node when absent.",
+)
+@output_option
+@log_options
+@click.pass_context
+def diff(
+    ctx: click.Context,
+    *,
+    configs: tuple[str, ...],
+    bases: tuple[str, ...],
+    cluster: str,
+    namespace: str,
+    lb_class: str,
+    nodes: tuple[str, ...],
+    output: str,
+) -> int:
+    """
+    Show what the configuration would change, for Services and for announcements.
+
+    Exit status: 0 nothing, 1 something, 2 could not do the work, 3 the guard would hold it back.
+    """
+    from reconciler.cli import diff as command  # noqa: PLC0415 - heavy
+
+    configs = _configs(ctx, configs)
+    if (*configs, *bases).count("-") > 1:
+        raise click.UsageError("standard input (-) can be read once", ctx)
+    return command.run(
+        configs,
+        bases=bases,
+        cluster=cluster,
+        namespace=namespace,
+        lb_class=lb_class,
+        nodes=nodes,
+        output=Output(output),
+        diagnostics=ctx.obj,
+    )
+
+
+@cli.command(cls=ReportingCommand)
+@click.argument("service", metavar="NAMESPACE/NAME")
+@config_option
+@cluster_options
+@output_option
+@log_options
+@click.pass_context
+def explain(
+    ctx: click.Context,
+    *,
+    service: str,
+    configs: tuple[str, ...],
+    cluster: str,
+    namespace: str,
+    lb_class: str,
+    output: str,
+) -> int:
+    """
+    Explain one Service: its addresses and who announces them, or what keeps it pending and the fix.
+
+    Exit status: 0 done, 2 could not do the work.
+    """
+    from reconciler.cli import explain as command  # noqa: PLC0415 - heavy
+
+    if service.count("/") != 1 or service.startswith("/") or service.endswith("/"):
+        raise click.UsageError(f'"{service}" is not NAMESPACE/NAME', ctx)
+    return command.run(
+        service,
+        _configs(ctx, configs),
+        cluster=cluster,
+        namespace=namespace,
+        lb_class=lb_class,
+        output=Output(output),
+    )
+
+
+@cli.command(cls=ReportingCommand)
+@log_options
+def demo() -> int:
+    """
+    Show the main job on bundled examples, in a temporary directory.
+
+    Exit status: 0 done, 2 could not do the work.
+    """
+    from reconciler.cli import demo as command  # noqa: PLC0415 - heavy
+
+    return command.run()
+
+
+def _configs(ctx: click.Context, configs: tuple[str, ...], paths: tuple[str, ...] = ()) -> tuple[str, ...]:
+    # An argument on the command line replaces the environment, as an option does.
+    if paths and ctx.get_parameter_source("configs") is click.core.ParameterSource.ENVIRONMENT:
+        configs = ()
+    if not paths and not configs:
+        wanted = "a PATH or --config" if ctx.info_name == "validate" else "--config PATH"
+        raise click.UsageError(f"{wanted} is needed (or RECONCILER_CONFIG)", ctx)
+    return (*paths, *configs)
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run one command line (without the program's name) and return its exit status; never raises for bad usage."""
+    try:
+        return int(cli.main(arguments, prog_name="reconciler", standalone_mode=False) or 0)
+    except click.ClickException as error:
+        context = getattr(error, "ctx", None)
+        hint = f" (see {context.command_path} --help)" if context else ""
+        Diagnostics().error(click.UsageError(f"{error.format_message()}{hint}"))
+        return _FAILED
+    except click.Abort:
+        return _INTERRUPTED
+
+
+def _cannot_write(error: OSError, diagnostics: Diagnostics) -> int:
+    """End as `cat` would when its reader leaves; anything else is worth a line."""
+    silence(sys.stdout)
+    if isinstance(error, BrokenPipeError):
+        return _BROKEN_PIPE
+    diagnostics.error(OutputError(f"cannot write the result: {error.strerror or error}"))
+    return _FAILED
+
+
+def main() -> NoReturn:
+    """The console script."""
+    if sys.stdout is None or sys.stderr is None:  # closed by the caller (>&-)
+        sys.exit(_FAILED)
+    # What a command reads it keeps until it ends: looking for garbage among it took a tenth of `validate`.
+    gc.set_threshold(50_000, 20, 50)
+    for stream in (sys.stdout, sys.stderr):
+        # JSON, SARIF and XML are UTF-8 whatever the locale; a name that is not even Unicode prints as an escape.
+        stream.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]  # both are text files
+    try:
+        status = run()
+        sys.stdout.flush()
+    except OSError as error:
+        status = _cannot_write(error, Diagnostics())
+    except KeyboardInterrupt:
+        status = _INTERRUPTED
+    sys.exit(status)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from reconciler.addresses.address_range import AddressRange, is_buggy
+from reconciler.addresses.address_range import AddressRange
 from reconciler.addresses.address_set import AddressSet
 from reconciler.addresses.family import Address, Family
 from reconciler.model.origin import Origin
@@ -65,10 +65,6 @@ class IPAddressPool:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "addresses", AddressSet.of(entry.addresses for entry in self.entries))
-
-    def owns(self, address: Address) -> bool:
-        """Whether the pool may hand the address out."""
-        return address in self.addresses and not (self.avoid_buggy_ips and is_buggy(address))
 
     def capacity(self, family: Family) -> int:
         """How many addresses of that family the pool can hand out; exact, whatever its size."""

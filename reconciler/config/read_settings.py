@@ -13,7 +13,8 @@ _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 def read_settings(manifest: Manifest, problems: Problems) -> SettingsDraft:
     """The settings; what is left out takes its default."""
-    guard = GuardSettings()
+    # Without a guard section the object itself is where one belongs: there may be no second one beside it.
+    guard = GuardSettings(origin=manifest.origin)
     if manifest.spec.has("guard"):
         guard = _read_guard(manifest.spec.child("guard"), guard, problems)
     return SettingsDraft(manifest, Settings(guard=guard))

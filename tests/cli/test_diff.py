@@ -313,3 +313,12 @@ def test_a_path_on_the_command_line_replaces_the_environment(
 ) -> None:
     monkeypatch.setenv("RECONCILER_CONFIG", str(work / "nowhere"))
     assert reconciler("validate config")[0] == 0
+
+
+def test_a_held_plan_points_at_the_settings_there_are(diff: Diff) -> None:
+    edit("config/pools.yaml", "192.0.2.0/26", "192.0.2.32/27")
+    bare = "apiVersion: lb-reconciler.io/v1alpha1\nkind: ReconcilerSettings\nmetadata:\n  name: settings\n"
+    Path("config/settings.yaml").write_text(bare, encoding="utf-8")
+    status, document = diff()
+    assert status == 3
+    assert document["guard"]["settings"] == {"path": "settings.yaml", "line": 4, "column": 9}

@@ -1,10 +1,10 @@
-# One command each: make demo, make test, make check, make bench. They make the environment they need.
+# One command each: make demo, make test, make check, make bench, make soak. They make the environment they need.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test check format bench lock clean
+.PHONY: help demo test soak check format bench lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -21,8 +21,13 @@ $(READY): pyproject.toml requirements.lock .ci/system-packages
 demo: $(READY) ## the main job on this machine, without a cluster
 	@$(BIN)/reconciler demo
 
+# The first run builds the API server that the tests need, in minutes and without root; a Go that is new enough for
+# that is fetched where there is none.
 test: $(READY) ## every test
 	$(BIN)/pytest
+
+soak: $(READY) ## the long tests: what `make test` does in a few rounds, in many
+	$(BIN)/pytest -m soak
 
 check: $(READY) ## what CI checks before the tests: format, lint, types, layers
 	$(BIN)/ruff format --check .

@@ -4,6 +4,8 @@ Allocation of Services from one /8, beside a loop over the same list that does n
 Every case is a process of its own, so its peak memory is its own (the Services included, which take most of it). The
 processor's caches are filled with something else before each pass: a controller that wakes up finds them cold, and
 warm caches would flatter the small cases only. Processor time is counted; a pass waits for nothing.
+
+Beside the whole passes stand those of an Allocator that has seen the same Services before, but for one.
 """
 
 import json
@@ -12,6 +14,8 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
+from itertools import count, islice, repeat
 from resource import RUSAGE_SELF, getrusage
 from statistics import median
 
@@ -22,6 +26,7 @@ from reconciler.addresses.address_range import AddressRange
 from reconciler.addresses.family import Address, Family
 from reconciler.allocation.allocate import allocate
 from reconciler.allocation.decisions import Allocation, Assignment
+from reconciler.allocation.standing import Allocator
 from reconciler.model.desired import DesiredState
 from reconciler.model.observed import ObservedState, Port, Service, ServiceKey
 from reconciler.model.origin import Origin
@@ -34,8 +39,8 @@ _LARGER_THAN_THE_CACHES = 64 << 20
 
 
 def rows() -> Iterator[Row]:
-    """Pending and holding Services of each size, Services that share, and pools that are full."""
-    for case in CASES:
+    """Pending and holding Services of each size, Services that share, full pools, and what one change costs."""
+    for case in (*CASES, *CHANGES):
         for size in SIZES:
             command = [sys.executable, "-m", "benchmarks.allocation", case, str(size)]
             measured = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
@@ -44,18 +49,35 @@ def rows() -> Iterator[Row]:
 
 def measure(case: str, size: int) -> dict[str, float]:
     """Median seconds of a pass and of the floor, and the peak memory of this process."""
-    desired, observed = CASES[case](size)
+    if case in CHANGES:
+        begin, change = CHANGES[case]
+        desired, observed = begin(size)
+        passes = _passes_after_changes(desired, observed, change)
+    else:
+        desired, observed = CASES[case](size)
+        passes = repeat(lambda: allocate(desired, observed))
     return {
-        "seconds": _median(lambda: allocate(desired, observed)),
-        "floor_seconds": _median(lambda: _floor(observed)),
+        "seconds": _median(passes),
+        "floor_seconds": _median(repeat(lambda: _floor(observed))),
         "peak_mib": getrusage(RUSAGE_SELF).ru_maxrss / 1024,
     }
 
 
-def _median(call: Callable[[], object]) -> float:
+def _passes_after_changes(
+    desired: DesiredState, observed: ObservedState, change: Callable[[ObservedState, int], ObservedState]
+) -> Iterator[Callable[[], object]]:
+    """Passes of one Allocator, each over a snapshot that differs from the one before it in one Service."""
+    allocator = Allocator()
+    allocator.allocate(desired, observed)
+    for number in count():
+        observed = change(observed, number)
+        yield partial(allocator.allocate, desired, observed)
+
+
+def _median(calls: Iterator[Callable[[], object]]) -> float:
     other = bytearray(_LARGER_THAN_THE_CACHES)
     seconds = []
-    for number in range(_PASSES + 1):
+    for number, call in enumerate(islice(calls, _PASSES + 1)):
         other[::64] = bytes([number]) * len(other[::64])
         started = time.process_time()
         result = call()
@@ -110,6 +132,8 @@ def _applied(allocation: Allocation, observed: ObservedState) -> ObservedState:
     found = {assignment.service: assignment for assignment in allocation.assignments}
     services = (
         altered(service, ingress=found[service.key].addresses, allocated_pool=found[service.key].pool)
+        if service.key in found
+        else service
         for service in observed.services
     )
     return replace(observed, services=tuple(services))
@@ -138,6 +162,39 @@ CASES: dict[str, Callable[[int], tuple[DesiredState, ObservedState]]] = {
     "pending, one sharing key and port": _sharing,
     "pending, behind 100 full pools": _behind_full_pools,
     "refused, 100 full pools": _refused,
+}
+
+
+def _full(size: int) -> tuple[DesiredState, ObservedState]:
+    """One half holds every address there is, the other half is refused."""
+    _, observed = _pending(size)
+    desired = DesiredState("benchmark", (_pool("pool", f"10.0.0.0-{Address(Family.IPV4, _FIRST + size // 2 - 1)}"),))
+    return desired, _applied(allocate(desired, observed), observed)
+
+
+def _changed(observed: ObservedState, number: int) -> ObservedState:
+    services, place = observed.services, _place(observed, number)
+    changed = altered(services[place], resource_version=f"changed-{number}", labels=(("app", f"changed-{number}"),))
+    return replace(observed, services=(*services[:place], changed, *services[place + 1 :]))
+
+
+def _deleted(observed: ObservedState, number: int) -> ObservedState:
+    services, place = observed.services, _place(observed, number)
+    return replace(observed, services=services[:place] + services[place + 1 :])
+
+
+def _place(observed: ObservedState, number: int) -> int:
+    return number * 7919 % len(observed.services)
+
+
+CHANGES: dict[
+    str,
+    tuple[Callable[[int], tuple[DesiredState, ObservedState]], Callable[[ObservedState, int], ObservedState]],
+] = {
+    "one changed, others holding": (_holders, _changed),
+    "one deleted, others holding": (_holders, _deleted),
+    "one changed, full, half of them refused": (_full, _changed),
+    "one deleted, full, half of them refused": (_full, _deleted),
 }
 
 if __name__ == "__main__":

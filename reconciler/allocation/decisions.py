@@ -82,10 +82,16 @@ class Ignored(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class Allocation:
-    """All decisions of one pass; each tuple is sorted by Service key."""
+    """
+    All decisions of one pass; each tuple is sorted by Service key.
+
+    `pinned` are Services that stay as they are while a plan is held: nothing of them is written, whatever the rest
+    says.
+    """
 
     assignments: tuple[Assignment, ...] = ()
     refusals: tuple[Refusal, ...] = ()
     losses: tuple[Loss, ...] = ()
     remarks: tuple[Remark, ...] = ()
     ignored: tuple[Ignored, ...] = ()
+    pinned: frozenset[ServiceKey] = frozenset()

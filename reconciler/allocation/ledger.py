@@ -8,7 +8,7 @@ from reconciler.addresses.family import Address, Family
 from reconciler.allocation.free_addresses import FreeAddresses
 from reconciler.allocation.requests import Asking, Families
 from reconciler.allocation.sharing import Sharing, SharingGroup, Tenancy
-from reconciler.model.observed import Port, Service
+from reconciler.model.observed import Port, Service, ServiceKey
 from reconciler.model.pools import IPAddressPool
 
 
@@ -51,7 +51,7 @@ class PoolHalf:
         holder = self.holders.get(value)
         if isinstance(holder, Tenancy):
             yield from holder.obstructing(asking.service, asking.request.sharing)
-        elif holder is not None and holder.place != asking.place:
+        elif holder is not None and holder.service.key != asking.service.key:
             yield holder.service
 
     def is_obstructed(self, value: int, asking: Asking) -> bool:
@@ -96,6 +96,13 @@ class PoolHalf:
                 return
         del self.holders[value]
         self.free.give_back(value)
+
+    def is_held_by(self, value: int, key: ServiceKey) -> bool:
+        """Whether the Service holds the address, alone or beside others."""
+        holder = self.holders.get(value)
+        if isinstance(holder, Tenancy):
+            return key in holder.tenants
+        return holder is not None and holder.service.key == key
 
     def ports_taken(self, terms: Sharing, ports: tuple[Port, ...]) -> list[Port]:
         """Those of the ports that are taken on some address shared on these terms, ascending."""

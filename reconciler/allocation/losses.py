@@ -84,10 +84,14 @@ def for_want_of_pools(service: Service) -> Loss:
 
 
 def by_type(service: Service) -> Loss:
-    """The Service is no load balancer any more. MetalLB is silent about it."""
+    """
+    The Service is no load balancer any more, and goes on without what we left there. MetalLB is silent about it.
+
+    The addresses in a status that is not ours are no loss: only our condition beside them goes.
+    """
     return Loss(
         service=service.key,
-        addresses=service.ingress,
+        addresses=service.ingress if service.is_ours else (),
         reason=Reason.NOT_LOAD_BALANCER,
         message=f"the type is {service.type}",
         by_configuration=False,

@@ -107,6 +107,14 @@ class PoolChoices:
         self._choices: dict[tuple[str, Labels], PoolChoice] = {}
         self._for_all = self._choice("", ()) if not self._by_namespace and not self._label_keys else None
 
+    def follow(self, observed: ObservedState) -> bool:
+        """Go on with another snapshot; False when some namespace is another one to the pools than it was."""
+        before, self._observed = self._observed, observed
+        if not self._by_namespace or observed.namespaces == before.namespaces:
+            return True
+        applicants = [choice.applicant for choice in self._choices.values()]
+        return all(observed.namespace_labels(found.namespace) == found.namespace_labels for found in applicants)
+
     def _tier(self, pools: tuple[IPAddressPool, ...]) -> Tier:
         return Tier(self._ledger, tuple(self._ledger.by_name[pool.name] for pool in pools))
 

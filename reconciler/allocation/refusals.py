@@ -2,6 +2,7 @@
 
 from bisect import bisect_left
 from difflib import get_close_matches
+from functools import cached_property
 
 from reconciler.addresses.family import Address
 from reconciler.allocation.causes import Causes, PoolSurvey, needs_both
@@ -41,10 +42,17 @@ class Explainer:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._survey = PoolSurvey(ledger)
         self._known: dict[tuple[object, ...], tuple[Causes, str]] = {}
-        self._names = [pool.pool.name for pool in ledger.pools]
         self._unknown_pools: dict[str, Obstacle] = {}
+
+    # Few passes have anything to explain, and there may be thousands of pools.
+    @cached_property
+    def _survey(self) -> PoolSurvey:
+        return PoolSurvey(self._ledger)
+
+    @cached_property
+    def _names(self) -> list[str]:
+        return [pool.pool.name for pool in self._ledger.pools]
 
     def refusal(self, asking: Asking, choice: PoolChoice, kept: tuple[Address, ...] = ()) -> Refusal:
         """The refusal of a request that the pass could not meet; `kept` is what the Service holds meanwhile."""

@@ -65,7 +65,7 @@ class Request(msgspec.Struct, frozen=True, gc=False):
 
 
 class Asking(msgspec.Struct, frozen=True, gc=False):
-    """A Service with its request, and its place among all Services in order of their keys."""
+    """A Service with its request, and its place among those that were sorted out with it, in order of their keys."""
 
     service: Service
     request: Request

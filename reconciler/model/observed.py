@@ -36,11 +36,16 @@ class Port(msgspec.Struct, frozen=True, order=True, gc=False):
 
 
 class AssignedCondition(msgspec.Struct, frozen=True, gc=False):
-    """The condition `lb-reconciler.io/Assigned` that we keep in a Service's status."""
+    """
+    The condition `lb-reconciler.io/Assigned` that we keep in a Service's status.
+
+    `last_transition` is when its status last changed, RFC 3339 text; empty where that is not known yet.
+    """
 
     status: str
     reason: str = ""
     message: str = ""
+    last_transition: str = ""
 
 
 class Service(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -51,12 +56,14 @@ class Service(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     `requested_ips` is the text of the annotation `metallb.io/loadBalancerIPs`, None when absent; `requested_pool`
     and `sharing_key` are empty when absent. `allocated_pool` is the annotation that a controller writes beside an
     address, None when absent. `announces_shared_ip` is whether either sharing annotation is present, whatever its
-    value. `created_at` is the RFC 3339 text, which sorts by time.
+    value. `created_at` is the RFC 3339 text, which sorts by time. `uid` tells a Service from one that had its name
+    before it; a manifest may have none.
     """
 
     key: ServiceKey
     namespace: str
     name: str
+    uid: str = ""
     type: str = "LoadBalancer"
     load_balancer_class: str | None = None
     labels: Labels = ()

@@ -4,10 +4,7 @@ What a pass costs, counted in lines of Python that run, so that a busy machine c
 Four times the Services, and pools where there are many, may cost little more than four times the work.
 """
 
-import sys
 from collections.abc import Callable
-from types import FrameType
-from typing import Any
 
 import pytest
 
@@ -15,6 +12,7 @@ from reconciler.addresses.family import Address, Family
 from reconciler.allocation.allocate import allocate
 from reconciler.model.observed import Service
 from reconciler.model.pools import IPAddressPool
+from tests.allocation.counting import lines_run
 from tests.builders import desired, observed, pool, scope, service
 
 BASE = int.from_bytes(bytes([10, 0, 0, 0]), "big")
@@ -23,23 +21,6 @@ World = tuple[list[IPAddressPool], list[Service]]
 
 def address(number: int) -> str:
     return str(Address(Family.IPV4, BASE + number))
-
-
-def lines_run(call: Callable[[], object]) -> int:
-    count = 0
-
-    def trace(_frame: FrameType, event: str, _argument: Any) -> Any:
-        nonlocal count
-        count += event == "line"
-        return trace
-
-    before = sys.gettrace()
-    sys.settrace(trace)
-    try:
-        call()
-    finally:
-        sys.settrace(before)
-    return count
 
 
 def pending(size: int) -> World:

@@ -9,6 +9,7 @@ from reconciler.allocation.allocate import allocate
 from reconciler.allocation.reasons import Reason
 from reconciler.model.desired import DesiredState
 from reconciler.model.observed import ObservedState
+from reconciler.plan.conditions import reason_word
 from tests.strategies import desired_states, observed_states
 
 ROOT = Path(__file__).parents[2]
@@ -22,9 +23,10 @@ SOURCE = "\n".join(
 
 def test_every_code_has_a_row_with_its_meaning_and_the_fix() -> None:
     table = PAGE.partition("## Why not")[2].partition("\n## ")[0]
-    rows = re.findall(r"^\| `([a-z-]+)` \| ([^|]+) \| ([^|]+) \|$", table, flags=re.MULTILINE)
-    assert sorted(code for code, _, _ in rows) == sorted(Reason)
-    assert all(meaning.strip() and fix.strip() for _, meaning, fix in rows)
+    rows = re.findall(r"^\| `([a-z-]+)` \| `([A-Za-z]+)` \| ([^|]+) \| ([^|]+) \|$", table, flags=re.MULTILINE)
+    assert sorted(code for code, *_ in rows) == sorted(Reason)
+    assert all(meaning.strip() and fix.strip() for _, _, meaning, fix in rows)
+    assert all(word == reason_word(code) for code, word, *_ in rows)
 
 
 def test_every_code_is_in_use() -> None:

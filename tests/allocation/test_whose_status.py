@@ -7,6 +7,7 @@ from reconciler.addresses.family import parse_address
 from reconciler.allocation.allocate import allocate
 from reconciler.allocation.decisions import Allocation
 from reconciler.model.observed import AssignedCondition, Service, ServiceKey
+from reconciler.model.pools import IPAddressPool
 from tests.builders import desired, observed, pool, service
 
 P = pool("p", "10.0.0.1-10.0.0.4")
@@ -59,21 +60,30 @@ def test_without_pools_all_is_silent(*, foreign: bool, cleared: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("ingress", "annotation", "foreign", "lost"),
+    ("ingress", "annotation", "condition", "lost"),
     [
-        pytest.param("10.0.0.1", "p", False, True, id="an address that we gave is taken back"),
-        pytest.param("", "p", False, True, id="so is an annotation that was left behind"),
-        pytest.param("10.0.0.1", None, True, False, id="the status of somebody else is theirs"),
-        pytest.param("", None, True, False, id="nothing is nothing"),
+        pytest.param("10.0.0.1", "p", None, ["10.0.0.1"], id="an address that we gave is taken back"),
+        pytest.param("", "p", None, [], id="so is an annotation that was left behind"),
+        pytest.param("10.0.0.1", None, "True", ["10.0.0.1"], id="or an address beside our condition alone"),
+        pytest.param("", None, "True", [], id="our condition is taken away"),
+        pytest.param("", None, "False", [], id="whatever it says"),
+        pytest.param("10.0.0.1", None, "False", [], id="also beside an address of somebody else, which stays"),
+        pytest.param("10.0.0.1", None, None, None, id="the status of somebody else is theirs"),
+        pytest.param("", None, None, None, id="nothing is nothing"),
     ],
 )
-def test_a_service_that_is_no_load_balancer(ingress: str, annotation: str | None, *, foreign: bool, lost: bool) -> None:
-    given = service("web/a", type="ClusterIP", ingress=ingress, allocated_pool=annotation, foreign=foreign)
-    allocation = allocate(desired(P), observed(given), lb_class="x")
+@pytest.mark.parametrize("pools", [[P], []], ids=["with a pool", "without any"])
+def test_a_service_that_is_no_load_balancer(
+    pools: list[IPAddressPool], ingress: str, annotation: str | None, condition: str | None, lost: list[str] | None
+) -> None:
+    given = service("web/a", type="ClusterIP", ingress=ingress, allocated_pool=annotation, foreign=annotation is None)
+    given = structs.replace(given, condition=AssignedCondition(condition) if condition else None)
+    allocation = allocate(desired(*pools), observed(given), lb_class="x")
     assert (allocation.assignments, allocation.refusals, allocation.ignored) == ((), (), ())
-    assert [(loss.reason, loss.event, loss.by_configuration) for loss in allocation.losses] == (
-        [("not-load-balancer", "", False)] if lost else []
-    )
+    losses = [
+        (loss.reason, loss.event, loss.by_configuration, list(map(str, loss.addresses))) for loss in allocation.losses
+    ]
+    assert losses == ([] if lost is None else [("not-load-balancer", "", False, lost)])
 
 
 def test_a_hostname_in_the_status_is_replaced_without_a_loss() -> None:

@@ -7,7 +7,7 @@ import msgspec
 
 from reconciler.addresses.family import Address
 from reconciler.model.announcements import Announcement
-from reconciler.model.observed import ServiceKey
+from reconciler.model.observed import AssignedCondition, ServiceKey
 from reconciler.model.origin import Origin
 from reconciler.model.peers import BGPPeer
 
@@ -15,18 +15,23 @@ Action_co = TypeVar("Action_co", covariant=True)
 
 
 class ClearAddresses(msgspec.Struct, frozen=True, gc=False):
-    """Empty the status of a Service and take our annotation and condition away."""
+    """
+    Empty the status of a Service and take our annotation away.
+
+    `condition` is what stands for ours from then on: None takes it away, where the Service asks for nothing any more.
+    """
 
     service: ServiceKey
     before: tuple[Address, ...]
     resource_version: str
     reason: str
     message: str
+    condition: AssignedCondition | None = None
     cause: Origin | None = None
 
 
 class AssignAddresses(msgspec.Struct, frozen=True, gc=False):
-    """Write addresses, in this order, and the pool they come from. `before` is what the status holds now."""
+    """Write addresses, in this order, their pool and the condition. `before` is what the status holds now."""
 
     service: ServiceKey
     before: tuple[Address, ...]
@@ -35,6 +40,16 @@ class AssignAddresses(msgspec.Struct, frozen=True, gc=False):
     resource_version: str
     reason: str
     message: str
+    condition: AssignedCondition | None = None
+    cause: Origin | None = None
+
+
+class RecordCondition(msgspec.Struct, frozen=True, gc=False):
+    """Make our condition say this and leave the addresses as they are; None takes it away."""
+
+    service: ServiceKey
+    resource_version: str
+    condition: AssignedCondition | None
     cause: Origin | None = None
 
 
@@ -48,7 +63,10 @@ class RecordEvent(msgspec.Struct, frozen=True, gc=False):
     cause: Origin | None = None
 
 
-ServiceAction = ClearAddresses | AssignAddresses | RecordEvent
+# What changes a Service; an Event changes nothing.
+StatusWrite = ClearAddresses | AssignAddresses | RecordCondition
+
+ServiceAction = StatusWrite | RecordEvent
 
 
 class Withdraw(msgspec.Struct, frozen=True, gc=False):

@@ -57,19 +57,29 @@ def settle(
     observed: ObservedState,
     *,
     lb_class: str = "",
+    proposed: Allocation | None = None,
     silenced: Silenced = frozenset(),
     held_before: bool = False,
 ) -> Settled:
     """
     Allocate, review, and where the plan is held allocate again around what the held Services have and would get.
 
-    The arguments after `lb_class` are those of `review`.
+    `proposed` is what `allocate` gives for these arguments, where the caller knows it already. The arguments after it
+    are those of `review`.
     """
-    proposed = allocate(desired, observed, lb_class=lb_class)
+    if proposed is None:
+        proposed = allocate(desired, observed, lb_class=lb_class)
     verdict = review(proposed, observed, desired.settings.guard, silenced=silenced, held_before=held_before)
     if not verdict.held:
         return Settled(verdict, proposed, proposed)
     return Settled(verdict, proposed, _around(verdict.affected, proposed, desired, observed, lb_class))
+
+
+def keep_all(desired: DesiredState, observed: ObservedState, *, lb_class: str = "") -> Allocation:
+    """Allocate for those that hold nothing; everybody else keeps what he has, whatever the configuration says."""
+    holders = frozenset(service.key for service in observed.services if service.ingress and service.is_load_balancer)
+    nothing_shown = Allocation(assignments=(), refusals=(), losses=(), remarks=(), ignored=())
+    return _around(holders, nothing_shown, desired, observed, lb_class)
 
 
 def review(
@@ -96,6 +106,8 @@ def review(
             pending Services that were served meanwhile must not dilute the share until it passes by itself.
         only_files_changed: `observed` is what another configuration has settled, so nothing is a Service's own edit.
     """
+    if not silenced and not any(loss.by_configuration or only_files_changed for loss in allocation.losses):
+        return Verdict()  # in nearly every pass, and found without a look at all holders
     after = {assignment.service: assignment.addresses for assignment in allocation.assignments}
     holders = _holders(allocation, observed, after)
     lines = dict(_losing(allocation, holders, after, only_files_changed=only_files_changed))
@@ -234,6 +246,7 @@ def _as_observed(
         losses=found.losses,
         remarks=found.remarks,
         ignored=found.ignored,
+        pinned=held,
     )
 
 

@@ -1,7 +1,7 @@
 """Allocation against what the status of every Service says: the plan for the controller."""
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 
 from msgspec.structs import replace
 
@@ -9,10 +9,19 @@ from reconciler.addresses.family import Address
 from reconciler.allocation.decisions import Allocation, Assignment, Loss, Refusal, Remark
 from reconciler.allocation.sharing import may_share
 from reconciler.model.desired import DesiredState
-from reconciler.model.observed import ObservedState, Service, ServiceKey
+from reconciler.model.observed import AssignedCondition, ObservedState, Service, ServiceKey
 from reconciler.model.origin import Origin
 from reconciler.model.pools import IPAddressPool
-from reconciler.plan.actions import AssignAddresses, ClearAddresses, Plan, RecordEvent, ServiceAction
+from reconciler.plan.actions import (
+    AssignAddresses,
+    ClearAddresses,
+    Plan,
+    RecordCondition,
+    RecordEvent,
+    ServiceAction,
+    StatusWrite,
+)
+from reconciler.plan.conditions import not_assigned, says_the_same, wanted_conditions
 from reconciler.plan.succession import Move, succession
 
 Write = ClearAddresses | AssignAddresses
@@ -23,35 +32,40 @@ def plan_services(allocation: Allocation, observed: ObservedState, desired: Desi
     Name the actions that make the status of every Service what was allocated.
 
     Clears come first, then assignments by key, except that nobody takes an address before its holder has given it
-    up; then Events. Where Services exchange addresses, one of them appears twice: it first keeps only what stays.
-    Each action carries the version that was observed.
-    A Service whose status is right gets no action; a plan without `writes` leaves the cluster as it is.
+    up; then conditions of Services that keep their addresses, and Events last. Where Services exchange addresses, one
+    of them appears twice: it first keeps only what stays. Each action carries the version that was observed.
+
+    A Service whose status is right gets no action, and a refusal that its condition tells already is not told again.
+    A plan without `writes` leaves all addresses as they are.
     """
     return _Planner(allocation, observed, desired).plan()
 
 
 def writes(plan: Plan[ServiceAction]) -> Iterator[Write]:
-    """The actions of a plan that change a Service; an Event alone is no change."""
-    return (action for action in plan.actions if not isinstance(action, RecordEvent))
+    """The actions of a plan that change addresses, or whose they are; a condition or an Event alone is no change."""
+    return (action for action in plan.actions if isinstance(action, ClearAddresses | AssignAddresses))
 
 
 def applied(observed: ObservedState, plan: Plan[ServiceAction]) -> ObservedState:
     """The snapshot as it is once the plan is carried out; resource versions stay, as nobody can foretell them."""
-    after: dict[ServiceKey, Write] = {action.service: action for action in writes(plan)}
+    # Each write says all that it touches, so of those to one Service the last counts.
+    after = {action.service: action for action in plan.actions if not isinstance(action, RecordEvent)}
     if not after:
         return observed
     services = tuple([_written(service, after.get(service.key)) for service in observed.services])
     return ObservedState(services, observed.endpoints, observed.nodes, observed.namespaces, observed.secrets)
 
 
-def _written(service: Service, write: Write | None) -> Service:
+def _written(service: Service, write: StatusWrite | None) -> Service:
     match write:
         case None:
             return service
-        case ClearAddresses():
-            return replace(service, ingress=(), unreadable_ingress=(), allocated_pool=None, condition=None)
-        case AssignAddresses(addresses=addresses, pool=pool):
-            return replace(service, ingress=addresses, unreadable_ingress=(), allocated_pool=pool)
+        case ClearAddresses(condition=condition):
+            return replace(service, ingress=(), unreadable_ingress=(), allocated_pool=None, condition=condition)
+        case AssignAddresses(addresses=addresses, pool=pool, condition=condition):
+            return replace(service, ingress=addresses, unreadable_ingress=(), allocated_pool=pool, condition=condition)
+        case RecordCondition(condition=condition):
+            return replace(service, condition=condition)
 
 
 class _Planner:
@@ -59,20 +73,22 @@ class _Planner:
         self._allocation = allocation
         self._services = {service.key: service for service in observed.services}
         self._losses = {loss.service: loss for loss in allocation.losses}
+        self._conditions = wanted_conditions(allocation)
         self._lines = {pool.name: _PoolLines(pool) for pool in desired.pools}
 
     def plan(self) -> Plan[ServiceAction]:
         assigns = {
             assignment.service: self._assign(self._services[assignment.service], assignment)
             for assignment in self._allocation.assignments
-            if _differs(self._services[assignment.service], assignment)
+            if assignment.service not in self._allocation.pinned
+            and _differs(self._services[assignment.service], assignment)
         }
         assigned = {assignment.service for assignment in self._allocation.assignments}
         clears = [
             self._clear(self._services[key], loss)
             for key, loss in sorted(self._losses.items())
             # What somebody else wrote is theirs to take back.
-            if key not in assigned and self._services[key].is_ours
+            if key not in assigned and _holds_ours(self._services[key])
         ]
         moves = [Move(key, action.before, action.addresses) for key, action in assigns.items()]
         services = self._services
@@ -80,8 +96,11 @@ class _Planner:
         steps = sorted(
             (_step_aside(assigns[key]) for key in moving.aside), key=lambda s: isinstance(s, AssignAddresses)
         )
-        events = sorted(self._events(assigns), key=lambda event: event.service)
-        return Plan((*clears, *steps, *(assigns[key] for key in moving.order), *events))
+        told = {*assigns, *(clear.service for clear in clears)}
+        conditions = sorted(self._conditions_beside(told), key=lambda action: action.service)
+        told.update(condition.service for condition in conditions)
+        events = sorted(self._events(assigns, told), key=lambda event: event.service)
+        return Plan((*clears, *steps, *(assigns[key] for key in moving.order), *conditions, *events))
 
     def _assign(self, service: Service, assignment: Assignment) -> AssignAddresses:
         loss = self._losses.get(service.key)
@@ -94,6 +113,7 @@ class _Planner:
             resource_version=service.resource_version,
             reason=reason,
             message=message,
+            condition=self._conditions[service.key],
             cause=(loss and loss.origin) or self._line_of(assignment, service),
         )
 
@@ -105,6 +125,7 @@ class _Planner:
             resource_version=service.resource_version,
             reason=loss.reason,
             message=loss.message,
+            condition=self._conditions.get(service.key),
             cause=loss.origin or (former.of(service.ingress) if former else None),
         )
 
@@ -113,13 +134,41 @@ class _Planner:
         gained = tuple([address for address in assignment.addresses if address not in service.ingress])
         return lines.of(gained or assignment.addresses) if lines else None
 
-    def _events(self, assigns: Mapping[ServiceKey, AssignAddresses]) -> Iterator[RecordEvent]:
-        """In the order of what happens to a Service: it loses, it gains, it is refused, and what else there is."""
+    def _conditions_beside(self, written: Container[ServiceKey]) -> Iterator[RecordCondition]:
+        """Conditions of Services whose addresses are not written, where they say something else or nothing."""
+        wanted: dict[ServiceKey, AssignedCondition | None] = {
+            # Nothing more to be said of it: it asks for no address, and holds none of ours.
+            **dict.fromkeys(self._losses),
+            **self._conditions,
+        }
+        causes = {refusal.service: refusal.origin for refusal in self._allocation.refusals}
+        for key, condition in wanted.items():
+            service = self._services[key]
+            if key in written or key in self._allocation.pinned:
+                continue
+            if not says_the_same(service.condition, condition):
+                yield RecordCondition(key, service.resource_version, condition, causes.get(key))
+
+    def _events(
+        self, assigns: Mapping[ServiceKey, AssignAddresses], told: Container[ServiceKey]
+    ) -> Iterator[RecordEvent]:
+        """
+        In the order of what happens to a Service: it loses, it gains, it is refused, and what else there is.
+
+        `told` are the Services whose condition is written: of all others it says already why they are refused.
+        """
         allocation = self._allocation
         yield from (_event_of_loss(loss) for loss in allocation.losses if loss.event)
         yield from (event for action in assigns.values() for event in _events_of_gain(action))
-        yield from (_event_of_refusal(refusal) for refusal in allocation.refusals if refusal.event)
+        yield from (
+            _event_of_refusal(refusal) for refusal in allocation.refusals if refusal.event and refusal.service in told
+        )
         yield from (_event_of_remark(remark) for remark in allocation.remarks)
+
+
+def _holds_ours(service: Service) -> bool:
+    """Whether there is anything of ours to take back: more than a condition."""
+    return service.is_ours and bool(service.ingress or service.unreadable_ingress or service.allocated_pool is not None)
 
 
 def _differs(service: Service, assignment: Assignment) -> bool:
@@ -152,7 +201,13 @@ def _step_aside(action: AssignAddresses) -> Write:
     if kept:
         return replace(action, addresses=kept, message=message)
     return ClearAddresses(
-        action.service, action.before, action.resource_version, action.reason, message, cause=action.cause
+        service=action.service,
+        before=action.before,
+        resource_version=action.resource_version,
+        reason=action.reason,
+        message=message,
+        condition=not_assigned(action.reason, message),
+        cause=action.cause,
     )
 
 

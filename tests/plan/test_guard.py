@@ -10,6 +10,7 @@ from reconciler.model.desired import DesiredState, GuardSettings, Settings
 from reconciler.model.observed import ObservedState, Service
 from reconciler.plan.guard import Settled, Silenced, Verdict, review, settle
 from reconciler.plan.services import applied, plan_services, writes
+from tests.allocation.counting import calls_made
 from tests.builders import desired, observed, pool, service
 
 OLD = "192.0.2.0/24"
@@ -55,6 +56,31 @@ def test_hold_what_costs_too_many_their_address(lost: int, total: int, percent: 
     assert len(verdict.affected) == lost
     assert (verdict.digest is None) is (lost == 0)
     assert (verdict.reason is None) is (not held)
+
+
+def test_a_known_proposal_is_not_made_again() -> None:
+    state, snapshot = without(20, of=40)
+    proposed = allocate(state, snapshot)
+    settled = settle(state, snapshot, proposed=proposed)
+    assert settled.proposed is proposed
+    assert settled == settle(state, snapshot)
+
+
+def test_where_nothing_is_lost_nobody_is_looked_at() -> None:
+    def calls(count: int) -> int:
+        state, snapshot = without(0, of=count)
+        proposed = allocate(state, snapshot)
+        return calls_made(lambda: settle(state, snapshot, proposed=proposed))
+
+    assert calls(40) == calls(4)
+
+
+def test_what_is_held_back_is_not_to_be_written_at_all() -> None:
+    state, snapshot = without(20, of=40)
+    settled = settle(state, snapshot)
+    assert settled.effective.pinned == settled.verdict.affected
+    assert len(settled.effective.pinned) == 20
+    assert settled.proposed.pinned == frozenset()
 
 
 def test_the_reason_tells_numbers_and_what_approves_the_plan() -> None:

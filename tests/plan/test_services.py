@@ -3,13 +3,22 @@
 from collections.abc import Iterable
 
 import pytest
+from msgspec import structs
 
 from reconciler.allocation.allocate import allocate
 from reconciler.allocation.decisions import Allocation, Remark
 from reconciler.model.desired import DesiredState
 from reconciler.model.observed import Service
 from reconciler.model.origin import Origin
-from reconciler.plan.actions import AssignAddresses, ClearAddresses, Plan, RecordEvent, ServiceAction
+from reconciler.plan.actions import (
+    AssignAddresses,
+    ClearAddresses,
+    Plan,
+    RecordCondition,
+    RecordEvent,
+    ServiceAction,
+)
+from reconciler.plan.conditions import assigned
 from reconciler.plan.services import applied, plan_services, writes
 from tests.builders import desired, observed, pool, service
 
@@ -24,6 +33,11 @@ def plan_of(state: DesiredState, services: Iterable[Service]) -> Plan[ServiceAct
     return plan_services(allocate(state, snapshot), snapshot, state)
 
 
+def marked(held: Service) -> Service:
+    """The Service with the condition that we leave beside its addresses."""
+    return structs.replace(held, condition=assigned(held.allocated_pool)) if held.allocated_pool else held
+
+
 def told(action: ServiceAction) -> str:
     """A write as `assign shop/web - -> 192.0.2.0 (assigned)`, an Event as `Normal IPAllocated …`."""
     match action:
@@ -32,6 +46,8 @@ def told(action: ServiceAction) -> str:
             return f"assign {action.service} {_texts(action.before)} -> {after} of {action.pool} ({action.reason})"
         case ClearAddresses():
             return f"clear {action.service} {_texts(action.before)} ({action.reason})"
+        case RecordCondition(condition=condition):
+            return f"mark {action.service} {condition.reason if condition else '-'}"
         case RecordEvent():
             return f"{action.type} {action.reason} {action.message}"
 
@@ -138,12 +154,13 @@ def _texts(addresses: Iterable[object]) -> str:
     ],
 )
 def test_plan_of_one_service(state: DesiredState, given_service: Service, expected: list[str]) -> None:
-    assert [told(action) for action in plan_of(state, [given_service]).actions] == expected
+    assert [told(action) for action in plan_of(state, [marked(given_service)]).actions] == expected
 
 
 def test_a_refusal_is_an_event_and_no_write() -> None:
-    plan = plan_of(desired(ONE), [service("a/holder", ingress="192.0.2.1"), service("b/pending")])
-    (event,) = plan.actions
+    plan = plan_of(desired(ONE), [marked(service("a/holder", ingress="192.0.2.1")), service("b/pending")])
+    condition, event = plan.actions
+    assert isinstance(condition, RecordCondition)
     assert isinstance(event, RecordEvent)
     assert (event.service, event.type, event.reason) == ("b/pending", "Warning", "AllocationFailed")
     assert event.message.startswith('Failed to allocate IP for "b/pending": no available IPs')
@@ -246,7 +263,7 @@ def test_every_write_names_the_line_behind_it(
 
 
 def test_applied_leaves_other_services_as_they_are() -> None:
-    snapshot = observed(service("a/pending"), service("b/holder", ingress="192.0.2.1"))
+    snapshot = observed(service("a/pending"), marked(service("b/holder", ingress="192.0.2.1")))
     state = desired(FOUR)
     after = applied(snapshot, plan_services(allocate(state, snapshot), snapshot, state))
     assert after.services[1] is snapshot.services[1]
@@ -254,7 +271,7 @@ def test_applied_leaves_other_services_as_they_are() -> None:
 
 
 def test_a_cleared_service_carries_no_marks_of_ours() -> None:
-    snapshot = observed(service("a/b", ingress="192.0.2.1", type="ClusterIP"))
+    snapshot = observed(marked(service("a/b", ingress="192.0.2.1", type="ClusterIP")))
     state = desired(FOUR)
     (after,) = applied(snapshot, plan_services(allocate(state, snapshot), snapshot, state)).services
-    assert not after.is_ours
+    assert (after.is_ours, after.condition) == (False, None)

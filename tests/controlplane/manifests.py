@@ -1,0 +1,58 @@
+"""The manifests that a cluster gets from us: read from the checkout, and applied to an API server of the tests."""
+
+from functools import partial
+from pathlib import Path
+
+from ruamel.yaml import YAML
+
+from tests.controlplane.api import Api, Object, path_of, wait_until
+from tests.controlplane.harness import NAMESPACE, SERVICE_ACCOUNT
+from tests.controlplane.rights import Right, granted
+
+BASE = Path(__file__).parents[2] / "kustomize" / "base"
+CONTROLLER = (NAMESPACE, "controller")
+_APPLY = "application/apply-patch+yaml"
+_REVIEWS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
+# What rights are made of; an API server without a scheduler has no use for the rest.
+_KINDS = {"Namespace", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"}
+
+
+def read_kustomization(folder: Path) -> list[Object]:
+    """The objects of its resources, in order. It may have labels of its own; patches and generators are not known."""
+    wanted = YAML(typ="safe").load(folder / "kustomization.yaml")
+    assert set(wanted) <= {"apiVersion", "kind", "resources", "labels"}, wanted
+    return [found for name in wanted["resources"] for found in YAML(typ="safe").load_all(folder / name)]
+
+
+def apply_rights(api: Api) -> frozenset[Right]:
+    """Give the controller's users what the manifests give to its service account; in force when this returns."""
+    manifests = [manifest for manifest in read_kustomization(BASE) if manifest["kind"] in _KINDS]
+    for manifest in manifests:
+        _apply(api, manifest)
+    rights = granted(manifests, CONTROLLER)
+    for right in rights:
+        # The API server follows its own roles by a watch.
+        wait_until(partial(may, api, right), f"{right} is in force")
+    return rights
+
+
+def may(api: Api, right: Right) -> bool:
+    """Whether the API server allows this to the controller's service account."""
+    resource, _, subresource = right.resource.partition("/")
+    attributes = {
+        "verb": right.verb,
+        "group": right.group,
+        "resource": resource,
+        "subresource": subresource,
+        "namespace": right.namespace,
+        "name": right.name,
+    }
+    review = {"spec": {"user": SERVICE_ACCOUNT, "resourceAttributes": attributes}}
+    return api.request("POST", _REVIEWS, review)["status"]["allowed"] is True
+
+
+def _apply(api: Api, manifest: Object) -> None:
+    """What `kubectl apply --server-side` does: to apply the same again changes nothing."""
+    metadata = manifest["metadata"]
+    path = path_of(f"{manifest['kind'].lower()}s", metadata.get("namespace"), metadata["name"])
+    api.request("PATCH", f"{path}?fieldManager=tests&force=true", manifest, _APPLY)

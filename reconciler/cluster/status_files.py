@@ -1,4 +1,4 @@
-"""What a controller writes beside plain manifests: one file of status for each Service, and a log of Events."""
+"""What is written beside plain manifests: a file of status for each Service and each role, and a log of Events."""
 
 import fcntl
 import os
@@ -6,21 +6,30 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
+from urllib.parse import quote
 
 import msgspec
 
 from reconciler.cluster import wire
 from reconciler.cluster.port import ClusterError
+from reconciler.cluster.status_records import Stated
 from reconciler.model.observed import ServiceKey
-from reconciler.plan.actions import RecordEvent
 
 _RECORD = msgspec.json.Decoder(wire.StatusRecord)
+_STATED = msgspec.json.Decoder(Stated)
+_Record = TypeVar("_Record")
 _EVENTS = "events.jsonl"
+
+
+def time_of_day() -> str:
+    """Now, as RFC 3339 text in UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 class _EventLine(msgspec.Struct, gc=False):
     time: str
-    service: str
+    service: str | None
     type: str
     reason: str
     message: str
@@ -28,10 +37,10 @@ class _EventLine(msgspec.Struct, gc=False):
 
 class StatusFiles:
     """
-    The directory in which status is kept: `<namespace>/<name>.json` and `events.jsonl`.
+    The directory of status: `<namespace>/<name>.json` of Services, `<name>.json` of roles, and `events.jsonl`.
 
     A file is replaced as a whole or not at all, also across a crash. Names that begin with a dot are unfinished
-    files and the lock; readers skip them.
+    files and locks; readers skip them.
     """
 
     def __init__(self, root: Path) -> None:
@@ -59,14 +68,31 @@ class StatusFiles:
         Raises:
             ClusterError: The record cannot be read.
         """
-        path = self._path(key)
+        return _read(self._path(key), _RECORD)
+
+    def stated(self, key: ServiceKey) -> Stated | None:
+        """
+        The same with all that is in it, for writing it anew.
+
+        Raises:
+            ClusterError: The record cannot be read.
+        """
+        return _read(self._path(key), _STATED)
+
+    def document(self, name: str) -> bytes | None:
+        """
+        What a role has published under that name, None when it has not.
+
+        Raises:
+            ClusterError: It cannot be read.
+        """
+        path = self._role_path(name)
         try:
-            return _RECORD.decode(path.read_bytes())
+            return path.read_bytes()
         except FileNotFoundError:
             return None
-        except (OSError, msgspec.DecodeError, UnicodeDecodeError) as exc:
-            reason = exc.strerror if isinstance(exc, OSError) else exc
-            raise ClusterError(f"{path}: {reason}: mend it, or delete it to return to the manifest's status") from exc
+        except OSError as exc:
+            raise ClusterError(f"{path}: {exc.strerror}") from exc
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -84,24 +110,19 @@ class StatusFiles:
         except OSError as exc:
             raise ClusterError(f"{exc.filename or self.root}: cannot write status: {exc.strerror}") from exc
 
-    def write(self, key: ServiceKey, record: wire.StatusRecord) -> None:
+    def write(self, key: ServiceKey, record: Stated) -> None:
         """Replace the record of one Service; call it while `locked`."""
         path = self._path(key)
-        path.parent.mkdir(exist_ok=True)
-        # One name per Service: what a crash leaves behind is overwritten by the next attempt.
-        unfinished = path.parent / f".{path.name}.unfinished"
-        with unfinished.open("wb") as file:
-            file.write(msgspec.json.format(msgspec.json.encode(record)) + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
+        _replace(path, msgspec.json.format(msgspec.json.encode(record)) + b"\n")
         self._own[path] = _fingerprint(path)
-        _sync_directory(path.parent)
 
-    def append(self, event: RecordEvent) -> None:
-        """Add an Event to the log, on a line of its own; call it while `locked`."""
-        now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-        line = msgspec.json.encode(_EventLine(now, event.service, event.type, event.reason, event.message)) + b"\n"
+    def write_document(self, name: str, document: bytes) -> None:
+        """Replace what a role has published; call it while `locked`."""
+        _replace(self._role_path(name), document)
+
+    def append(self, service: ServiceKey | None, kind: str, reason: str, message: str) -> None:
+        """Add an Event to the log, on a line of its own; call it while `locked`. None is about the role itself."""
+        line = msgspec.json.encode(_EventLine(time_of_day(), service, kind, reason, message)) + b"\n"
         with (self.root / _EVENTS).open("ab+") as log:
             # A crash may have cut the last line short.
             if log.seek(0, os.SEEK_END) and not _ends_a_line(log.fileno()):
@@ -133,6 +154,32 @@ class StatusFiles:
         if namespace.startswith(".") or not namespace or not name or "/" in name or "\0" in key:
             raise ClusterError(f'"{key}" is no name that Kubernetes would accept')
         return self.root / namespace / f"{name}.json"
+
+    def _role_path(self, name: str) -> Path:
+        return self.root / f"{quote(name, safe='')}.json"
+
+
+def _read(path: Path, decoder: msgspec.json.Decoder[_Record]) -> _Record | None:
+    try:
+        return decoder.decode(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as exc:
+        reason = exc.strerror if isinstance(exc, OSError) else exc
+        raise ClusterError(f"{path}: {reason}: mend it, or delete it to return to the manifest's status") from exc
+
+
+def _replace(path: Path, octets: bytes) -> None:
+    """Let the file be this, or what it was, whatever happens meanwhile."""
+    path.parent.mkdir(exist_ok=True)
+    # One name per file: what a crash leaves behind is overwritten by the next attempt.
+    unfinished = path.parent / f".{path.name}.unfinished"
+    with unfinished.open("wb") as file:
+        file.write(octets)
+        file.flush()
+        os.fsync(file.fileno())
+    unfinished.replace(path)
+    _sync_directory(path.parent)
 
 
 def _names_in(directory: Path) -> list[str]:

@@ -1,14 +1,13 @@
 """Notice that manifests, or the status beside them, were changed by somebody else."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 
-from watchfiles import awatch
-
 from reconciler.cluster.manifests import manifest_directories, manifest_files
+from reconciler.cluster.notification import Notification
 from reconciler.cluster.port import ClusterError
 from reconciler.cluster.status_files import StatusFiles
 
@@ -21,19 +20,25 @@ async def changes_below(root: Path, status: StatusFiles, *, look_again: float = 
     """
     A reason each time the manifests or the status may have changed; our own writes of status are none.
 
-    Never ends: what cannot be watched, or is missing, is looked at again every `look_again` seconds. `root` is
-    absolute.
+    The first comes at once: what was changed after the manifests were read, and before the call, would be missed. Never
+    ends: what cannot be watched, or is missing, is looked at again every `look_again` seconds. `root` is absolute.
     """
+    notification = Notification(str(root), look_again=look_again)
     seen = await asyncio.to_thread(_look, root, status)
+    yield f"{root} is watched from now on"
     while True:
-        async with aclosing(_batches(seen.watched, look_again)) as batches:
+        stop = asyncio.Event()
+        async with aclosing(notification.batches(seen.watched, stop)) as batches:
             async for touched in batches:
-                now = await asyncio.to_thread(_look, root, status)
-                before, seen = seen, now
-                if reason := _reason(touched, before, now, status):
+                before, seen = seen, await asyncio.to_thread(_look, root, status)
+                if reason := _reason(touched, before, seen, status):
                     yield reason
-                if now.directories != before.directories:
+                if seen.directories != before.directories:
                     break
+            else:
+                before, seen = seen, await asyncio.to_thread(_look, root, status)
+                if reason := _reason(frozenset(), before, seen, status):
+                    yield reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,26 +70,6 @@ def _look(root: Path, status: StatusFiles) -> _Look:
     except OSError:
         pass
     return _Look(frozenset(files), frozenset(directories))
-
-
-async def _batches(directories: list[Path], look_again: float) -> AsyncGenerator[frozenset[Path], None]:
-    """The paths that were touched together; none when it is only time to look again."""
-    try:
-        # Each directory by itself: a recursive watch goes blind in a directory that is replaced.
-        watch = awatch(
-            *directories,
-            watch_filter=None,
-            recursive=False,
-            rust_timeout=int(look_again * 1000),
-            yield_on_timeout=True,
-        )
-        async with aclosing(watch) as batches:
-            async for changes in batches:
-                yield frozenset(Path(path) for _, path in changes)
-    except (OSError, RuntimeError):
-        # Nothing there to watch, or no watch left to have.
-        await asyncio.sleep(look_again)
-        yield frozenset()
 
 
 def _reason(touched: frozenset[Path], before: _Look, now: _Look, status: StatusFiles) -> str | None:

@@ -4,9 +4,13 @@ The parts of Kubernetes API objects that we read, under their names on the wire.
 Every field may be absent or null, as in a manifest somebody typed; unknown fields are skipped undecoded.
 """
 
+from typing import Generic, TypeVar
+
 from msgspec import Raw, Struct, field
 
 from reconciler.model.observed import FamilyPolicy
+
+Item = TypeVar("Item")
 
 # What an absent field that stays undecoded holds.
 NULL = Raw(b"null")
@@ -20,12 +24,14 @@ class Head(Struct, gc=False, rename="camel"):
     items: Raw = NULL
 
 
-class Metadata(Struct, gc=False):
+class Metadata(Struct, gc=False, rename="camel"):
     """ObjectMeta of objects of which only name and labels matter."""
 
     name: str = ""
     namespace: str | None = None
+    uid: str | None = None
     labels: dict[str, str] | None = None
+    resource_version: str | None = None
 
 
 class ServiceMetadata(Struct, gc=False, rename="camel"):
@@ -34,18 +40,20 @@ class ServiceMetadata(Struct, gc=False, rename="camel"):
     name: str = ""
     namespace: str | None = None
     labels: dict[str, str] | None = None
+    uid: str | None = None
     annotations: Raw = NULL
     creation_timestamp: str | None = None
     resource_version: str | None = None
 
 
-class Condition(Struct, gc=False, omit_defaults=True):
+class Condition(Struct, gc=False, omit_defaults=True, rename="camel"):
     """An entry of `status.conditions`."""
 
     type: str | None = None
     status: str | None = None
     reason: str | None = None
     message: str | None = None
+    last_transition_time: str | None = None
 
 
 class Ingress(Struct, gc=False, omit_defaults=True):
@@ -123,12 +131,13 @@ class SliceLabels(Struct, gc=False):
     service_name: str | None = field(name="kubernetes.io/service-name", default=None)
 
 
-class SliceMetadata(Struct, gc=False):
+class SliceMetadata(Struct, gc=False, rename="camel"):
     """ObjectMeta of an EndpointSlice."""
 
     name: str = ""
     namespace: str | None = None
     labels: SliceLabels | None = None
+    resource_version: str | None = None
 
 
 class EndpointConditions(Struct, gc=False):
@@ -178,3 +187,59 @@ class StatusRecord(Struct, gc=False):
     generation: int = 0
     annotations: dict[str, str] | None = None
     status: ServiceStatus | None = None
+
+
+class Identity(Struct, gc=False, rename="camel"):
+    """Of the metadata of any object, what tells it from others; readable where the rest is not."""
+
+    name: str = ""
+    namespace: str | None = None
+    resource_version: str | None = None
+
+
+class Identified(Struct, gc=False):
+    """Any object."""
+
+    metadata: Identity
+
+
+class ListMetadata(Struct, gc=False, rename="camel"):
+    """ListMeta; `continue_` is the token of the next page, empty on the last one."""
+
+    resource_version: str = ""
+    continue_: str | None = field(name="continue", default=None)
+
+
+class ListHead(Struct, gc=False):
+    """A list without its items."""
+
+    metadata: ListMetadata
+
+
+class Listing(Struct, Generic[Item], gc=False):
+    """One page of a list."""
+
+    metadata: ListMetadata
+    items: list[Item] | None = None
+
+
+class WatchEvent(Struct, gc=False):
+    """One line of a watch."""
+
+    type: str
+    object: Raw
+
+
+class StatusDetails(Struct, gc=False, rename="camel"):
+    """`details` of a Status."""
+
+    retry_after_seconds: int | None = None
+
+
+class Status(Struct, gc=False):
+    """meta/v1 Status: an answer that is no object."""
+
+    code: int | None = None
+    reason: str | None = None
+    message: str | None = None
+    details: StatusDetails | None = None

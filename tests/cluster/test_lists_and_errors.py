@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from reconciler.cluster.api_object import Place, objects_in
-from reconciler.cluster.objects import Inventory
+from reconciler.cluster.inventory import Inventory
 from reconciler.cluster.port import ClusterError
 
 WEB = b'{"apiVersion":"v1","kind":"Service","metadata":{"name":"web","namespace":"shop"}}'

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from reconciler.cluster.api_object import Place, objects_in
-from reconciler.cluster.objects import Inventory
+from reconciler.cluster.inventory import Inventory
 from reconciler.model.observed import (
     AssignedCondition,
     Endpoint,

@@ -34,7 +34,8 @@ def root(tmp_path: Path) -> Path:
 
 async def first_reason(root: Path, edit: Callable[[], object], *, look_again: float, patience: float) -> str | None:
     changes = changes_below(root, StatusFiles(status_directory(root)), look_again=look_again)
-    waiting = asyncio.ensure_future(anext(aiter(changes)))
+    assert await anext(changes) == f"{root} is watched from now on"
+    waiting = asyncio.ensure_future(anext(changes))
     await asyncio.sleep(_UNTIL_WATCHED)
     assert not waiting.done()
     edit()
@@ -124,7 +125,8 @@ def test_our_own_writes_are_no_change(root: Path) -> None:
 
     async def write_and_wait() -> str:
         changes = cluster.changes()
-        waiting = asyncio.ensure_future(anext(aiter(changes)))
+        await anext(changes)
+        waiting = asyncio.ensure_future(anext(changes))
         await asyncio.sleep(_UNTIL_WATCHED)
         for last in range(3):
             (service,) = (await cluster.observe()).services
@@ -152,12 +154,13 @@ def test_several_changes_one_after_the_other(root: Path) -> None:
     async def follow() -> list[str]:
         found = []
         changes = changes_below(root, StatusFiles(root / "status"), look_again=_NEVER)
-        waiting = asyncio.ensure_future(anext(aiter(changes)))
+        await anext(changes)
+        waiting = asyncio.ensure_future(anext(changes))
         await asyncio.sleep(_UNTIL_WATCHED)
         for name in ("b.json", "a.json", "b.json"):
             (root / name).write_text(name)
             found.append(await asyncio.wait_for(waiting, _PATIENCE))
-            waiting = asyncio.ensure_future(anext(aiter(changes)))
+            waiting = asyncio.ensure_future(anext(changes))
             await asyncio.sleep(_UNTIL_WATCHED)
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
@@ -174,13 +177,14 @@ def test_a_root_that_is_removed_and_made_again(root: Path) -> None:
     async def follow() -> list[str]:
         found = []
         changes = changes_below(root, StatusFiles(root / "status"), look_again=0.2)
+        await anext(changes)
         edits: list[Callable[[], object]] = [
             lambda: shutil.rmtree(root),
             make_again,
             lambda: (root / "a.json").write_text("and again"),
         ]
         for edit in edits:
-            waiting = asyncio.ensure_future(anext(aiter(changes)))
+            waiting = asyncio.ensure_future(anext(changes))
             await asyncio.sleep(_UNTIL_WATCHED)
             edit()
             found.append(await asyncio.wait_for(waiting, _PATIENCE))

@@ -1,0 +1,82 @@
+"""A controller's state for tests, as its loop would put it together."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from reconciler.allocation.allocate import allocate
+from reconciler.model.observed import ObservedState, ServiceKey
+from reconciler.model.origin import Origin, Problem, Related, Severity
+from reconciler.plan.guard import Verdict
+from reconciler.telemetry.metrics import Reading
+from reconciler.telemetry.status import (
+    HELD,
+    ClusterState,
+    ControllerStatus,
+    LastPass,
+    NewestRevision,
+    controller_status,
+)
+from tests.builders import desired, observed, pool, service
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+DIGEST = "sha256:" + "ab" * 32
+POOLS = desired(
+    pool("gold", "192.0.2.0/29", "2001:db8::/64"),
+    pool("spare", "198.51.100.0/31"),
+    pool("vast", "fd00::/48", auto_assign=False),
+    revision="sha256:one",
+)
+SERVICES = observed(
+    service("shop/api", ingress="192.0.2.1", sharing_key="k", ports="TCP/80", allocated_pool="gold"),
+    service("shop/web", ingress="192.0.2.1", sharing_key="k", ports="TCP/443", allocated_pool="gold"),
+    service("shop/new", families="46", policy="require"),
+    service("shop/wish", ingress="192.0.2.3", requested_pool="silver", allocated_pool="gold"),
+    service("shop/lost", requested_pool="silver"),
+    service("shop/theirs", load_balancer_class="other"),
+    service("shop/internal", type="ClusterIP"),
+)
+OVERLAP = Problem(
+    Origin("pools/a.yaml", 14, 7),
+    "pool-overlap",
+    '192.0.2.64-192.0.2.127 is also in pool "rack-b"',
+    Severity.ERROR,
+    (Related(Origin("pools/b.yaml", 9, 7), 'pool "rack-b" takes it here'),),
+)
+HELD_VERDICT = Verdict(
+    held=True,
+    reason=f"would change too much; to approve, set approvedPlan to {DIGEST}",
+    digest=DIGEST,
+    affected=frozenset({ServiceKey("shop/web"), ServiceKey("shop/api")}),
+)
+
+
+def status(state: ObservedState | None = SERVICES, **facts: Any) -> ControllerStatus:
+    """A controller that leads and has decided on `SERVICES` by `POOLS`; `facts` say what else is the case."""
+    usual = {
+        "version": "1.2.3",
+        "identity": "controller-a",
+        "leading": True,
+        "leader": "controller-a",
+        "lb_class": "",
+        "in_force": POOLS,
+        "newest": NewestRevision(revision="sha256:one", verdict="passed", since=NOON),
+        "verdict": Verdict(),
+        "problems": (),
+        "last_pass": LastPass(finished_at=NOON, duration_seconds=0.25, reasons=("cluster: Service shop/new",)),
+        "cluster": ClusterState(synced=True),
+        "decided_on": POOLS,
+        "allocation": allocate(POOLS, SERVICES),
+        "observed": state,
+    }
+    return controller_status(**{**usual, **facts})
+
+
+def held(**facts: Any) -> ControllerStatus:
+    """The same while the guard holds the plan of a newer revision."""
+    newest = NewestRevision(revision="sha256:two", verdict=HELD, since=NOON, message=HELD_VERDICT.reason)
+    return status(**{"newest": newest, "verdict": HELD_VERDICT, **facts})
+
+
+def reading(found: ControllerStatus, **facts: Any) -> Reading:
+    """What a scrape finds."""
+    return Reading(status=found, **facts)

@@ -3,16 +3,16 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from reconciler.addresses.family import Address
 from reconciler.cli.comparison import announcement_rows
 from reconciler.cli.report import AnnouncementRow
 from reconciler.model.desired import DesiredState
-from reconciler.model.observed import Members, NodeName, ObservedState, ServiceKey
+from reconciler.model.observed import Members, NodeName, ObservedState
 from reconciler.placement.decisions import Placed, Placement
 from reconciler.placement.election import Elections
 from reconciler.placement.place import place, place_nodes, speakers
 from reconciler.plan.announcements import Change, diff_placements
 from reconciler.plan.guard import Silenced
+from reconciler.plan.silence import announces_alike, silenced
 
 # So few nodes are decided one by one: that one wins or loses takes few hashes, and who wins takes one for each node.
 _FEW = 3
@@ -27,20 +27,15 @@ class Side:
 
     def places_like(self, other: "Side") -> bool:
         """Whether both lead to the same announcements: then one of them need not be worked out."""
-        mine, its = self.desired, other.desired
-        return self.observed is other.observed and (
-            mine is its
-            or (mine.pools, mine.l2_advertisements, mine.bgp_advertisements, mine.peers)
-            == (its.pools, its.l2_advertisements, its.bgp_advertisements, its.peers)
-        )
+        return self.observed is other.observed and announces_alike(self.desired, other.desired)
 
 
 class Comparison:
     """
     The announcements of every node that is ready, all of them taken as alive and their links as up.
 
-    `shown` are the nodes whose rows are wanted, None for all; the others are only counted for `silenced`, and only
-    where `watch` asks for it.
+    `shown` are the nodes whose rows are wanted, None for all. Whom the change would silence is asked of all nodes, and
+    only where `watch` says so.
     """
 
     def __init__(
@@ -50,22 +45,19 @@ class Comparison:
         self._lb_class = lb_class
         self._shown = shown
         self._watch = watch
-        self._heard_before: set[tuple[ServiceKey, Address]] = set()
-        self._heard_after: set[tuple[ServiceKey, Address]] = set()
 
     def rows(self) -> Iterator[AnnouncementRow]:
         """The rows of each node in turn, by name; then by address."""
         for before, after in self._placements():
-            if self._watch:
-                self._heard_before.update((placed.service, placed.address) for placed in before.placed)
-                self._heard_after.update((placed.service, placed.address) for placed in after.placed)
-            if self._shown is None or before.node in self._shown:
-                yield from announcement_rows(before.node, _changes(before, after))
+            yield from announcement_rows(before.node, _changes(before, after))
 
     @property
     def silenced(self) -> Silenced:
-        """The addresses that somebody announced before and nobody does after; complete once all rows have passed."""
-        return frozenset(self._heard_before - self._heard_after)
+        """The addresses that somebody announced before and nobody does after."""
+        if not self._watch:
+            return frozenset()
+        before, after = self._before, self._after
+        return silenced(before.desired, after.desired, before.observed, after.observed, lb_class=self._lb_class)
 
     def _placements(self) -> Iterable[tuple[Placement, Placement]]:
         elections = Elections()
@@ -77,7 +69,7 @@ class Comparison:
     def _place(self, side: Side, elections: Elections) -> Iterator[Placement]:
         members = speakers(side.observed)
         nodes = {member.node for member in members}
-        if self._shown is not None and not self._watch:
+        if self._shown is not None:
             nodes &= self._shown
         if len(nodes) <= _FEW:
             return (self._place_one(side, members, node) for node in sorted(nodes))

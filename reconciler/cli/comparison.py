@@ -1,10 +1,9 @@
 """From decisions to the rows of a report: what happens to each Service, announcement and pool."""
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
-from reconciler.addresses.family import Address, Family, parse_address
+from reconciler.addresses.family import Address, parse_address
 from reconciler.allocation.decisions import Allocation, Assignment, Ignored, Loss, Refusal
 from reconciler.cli.report import Action, AnnouncementRow, EventRow, GuardRow, PoolRow, ServiceRow
 from reconciler.model.announcements import RouteAnnouncement
@@ -17,6 +16,7 @@ from reconciler.plan.actions import AssignAddresses, ClearAddresses, Plan, Recor
 from reconciler.plan.announcements import Change
 from reconciler.plan.guard import Verdict
 from reconciler.plan.services import writes
+from reconciler.telemetry.occupancy import pool_fills
 
 _ADDRESSES_REMEMBERED = 1 << 18
 
@@ -185,12 +185,8 @@ def _announcement(node: NodeName, change: Change, placed: Placed) -> Announcemen
 
 def pool_rows(pools: Iterable[IPAddressPool], assignments: Iterable[Assignment]) -> Iterator[PoolRow]:
     """How full each pool is when the assignments hold, in the order of the pools."""
-    held = {(found.pool, address) for found in assignments for address in found.addresses}
-    assigned = Counter((pool, address.family) for pool, address in held)
-    for pool in pools:
-        ipv4, ipv6 = assigned[pool.name, Family.IPV4], assigned[pool.name, Family.IPV6]
-        free4, free6 = pool.capacity(Family.IPV4) - ipv4, pool.capacity(Family.IPV6) - ipv6
-        yield PoolRow(pool.name, ipv4, free4, ipv6, free6)
+    for fill in pool_fills(pools, assignments):
+        yield PoolRow(fill.pool, fill.assigned_ipv4, fill.available_ipv4, fill.assigned_ipv6, fill.available_ipv6)
 
 
 def event_rows(plan: Plan[ServiceAction]) -> tuple[EventRow, ...]:

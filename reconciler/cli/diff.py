@@ -8,19 +8,20 @@ from reconciler.allocation.allocate import allocate
 from reconciler.cli.announcing import Comparison, Side
 from reconciler.cli.comparison import ServiceRows, event_rows, guard_row, pool_rows
 from reconciler.cli.diagnostics import Diagnostics
-from reconciler.cli.options import Output, cluster_directory, wants_color
+from reconciler.cli.observing import observe
+from reconciler.cli.options import ClusterChoice, Output, wants_color
 from reconciler.cli.places import Places, code_root
 from reconciler.cli.render import render_diff
 from reconciler.cli.report import DiffReport, GuardRow
 from reconciler.cli.validate import config_row
-from reconciler.cluster.directory import read_snapshot
 from reconciler.config.checks import check_cluster
 from reconciler.config.load import Loaded, load
 from reconciler.errors import ReconcilerError
 from reconciler.model.desired import DesiredState
 from reconciler.model.observed import NodeName, ObservedState
+from reconciler.plan.actions import Plan
 from reconciler.plan.guard import review
-from reconciler.plan.services import applied, plan_services
+from reconciler.plan.services import applied, plan_services, writes
 
 
 class UnknownNodeError(ReconcilerError):
@@ -31,9 +32,7 @@ def run(
     configs: Sequence[str],
     *,
     bases: Sequence[str],
-    cluster: str,
-    namespace: str,
-    lb_class: str,
+    choice: ClusterChoice,
     nodes: Sequence[str],
     output: Output,
     diagnostics: Diagnostics,
@@ -44,18 +43,16 @@ def run(
     Raises:
         FilesError: A configuration cannot be read.
         ClusterError: The cluster cannot be read.
-        ClusterUnavailableError: The live cluster was asked for.
         UnknownNodeError: `nodes` has a name that is not in the cluster.
     """
-    directory = cluster_directory(cluster)
     loaded = load(configs)
     base = load(bases) if bases else None
     if loaded.desired is None or (base is not None and base.desired is None):
         report = DiffReport(config_row(loaded), base=config_row(base) if base else None)
     else:
-        observed = read_snapshot(directory, namespace=namespace)
+        observed = observe(choice)
         shown = _shown(observed, nodes, diagnostics)
-        report = compare(loaded, observed, base=base, lb_class=lb_class, shown=shown)
+        report = compare(loaded, observed, base=base, lb_class=choice.lb_class, shown=shown)
     root = code_root(output)
     places, base_places = Places(configs, root=root), Places(bases, root=root)
     color = wants_color(sys.stdout)
@@ -105,7 +102,8 @@ def compare(
     services = tuple(ServiceRows(proposed, plan, desired.pools).of(observed.services))
     comparison = Comparison(
         Side(before, observed),
-        Side(desired, applied(observed, plan)),
+        # Without the conditions, which nobody announces: where no address changes, it is the same cluster.
+        Side(desired, applied(observed, Plan(tuple(writes(plan))))),
         lb_class=lb_class,
         shown=shown,
         watch=base is not None,

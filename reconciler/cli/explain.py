@@ -10,13 +10,13 @@ from reconciler.allocation.allocate import allocate
 from reconciler.allocation.reasons import Reason
 from reconciler.cli.comparison import ServiceRows, announcement_rows, event_rows
 from reconciler.cli.explanation import CandidateRow, DeclineRow, Explanation, PoolCauseRow
-from reconciler.cli.options import Output, cluster_directory, wants_color
+from reconciler.cli.observing import observe
+from reconciler.cli.options import ClusterChoice, Output, wants_color
 from reconciler.cli.places import Places, code_root
 from reconciler.cli.render import render_explain
 from reconciler.cli.report import Action, AnnouncementRow, Exit, ServiceRow
 from reconciler.cli.text import Paint, write_problems
 from reconciler.cli.validate import config_row
-from reconciler.cluster.directory import read_snapshot
 from reconciler.config.checks import check_cluster
 from reconciler.config.load import load
 from reconciler.errors import ReconcilerError
@@ -36,28 +36,26 @@ class UnknownServiceError(ReconcilerError):
     """The cluster has no Service of that name; the message names the nearest."""
 
 
-def run(name: str, configs: Sequence[str], *, cluster: str, namespace: str, lb_class: str, output: Output) -> int:
+def run(name: str, configs: Sequence[str], *, choice: ClusterChoice, output: Output) -> int:
     """
     Print why one Service has its addresses and who announces them, or why it has none, and return the exit status.
 
     Raises:
         FilesError: A configuration cannot be read.
         ClusterError: The cluster cannot be read.
-        ClusterUnavailableError: The live cluster was asked for.
         UnknownServiceError: The cluster has no such Service.
     """
-    directory = cluster_directory(cluster)
     loaded = load(configs)
     places = Places(configs, root=code_root(output))
     config, observed = config_row(loaded), None
     if loaded.desired is not None:
-        observed = read_snapshot(directory, namespace=namespace)
+        observed = observe(choice)
         config = config_row(loaded, check_cluster(loaded.desired, observed))
     if loaded.desired is None or observed is None or not config.valid:
         write_problems(config.problems, sys.stderr, places=places, paint=Paint(color=wants_color(sys.stderr)))
         return Exit.FAILED
     service = _find(observed, name)
-    found = explain(loaded.desired, observed, service, lb_class=lb_class)
+    found = explain(loaded.desired, observed, service, lb_class=choice.lb_class)
     render_explain(found, output, sys.stdout, places=places, color=wants_color(sys.stdout))
     return Exit.NOTHING
 

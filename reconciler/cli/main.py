@@ -13,7 +13,17 @@ import click
 
 from reconciler import __version__
 from reconciler.cli.diagnostics import Diagnostics, silence
-from reconciler.cli.options import Output, cluster_options, config_option, log_options, output_option
+from reconciler.cli.options import (
+    ClusterChoice,
+    Output,
+    cluster_options,
+    config_option,
+    live_options,
+    log_options,
+    output_option,
+    role_options,
+    summary_output_option,
+)
 from reconciler.errors import ReconcilerError
 
 _FAILED = 2
@@ -99,9 +109,7 @@ def diff(
     *,
     configs: tuple[str, ...],
     bases: tuple[str, ...],
-    cluster: str,
-    namespace: str,
-    lb_class: str,
+    choice: ClusterChoice,
     nodes: tuple[str, ...],
     output: str,
 ) -> int:
@@ -118,9 +126,7 @@ def diff(
     return command.run(
         configs,
         bases=bases,
-        cluster=cluster,
-        namespace=namespace,
-        lb_class=lb_class,
+        choice=choice,
         nodes=nodes,
         output=Output(output),
         diagnostics=ctx.obj,
@@ -139,9 +145,7 @@ def explain(
     *,
     service: str,
     configs: tuple[str, ...],
-    cluster: str,
-    namespace: str,
-    lb_class: str,
+    choice: ClusterChoice,
     output: str,
 ) -> int:
     """
@@ -153,13 +157,100 @@ def explain(
 
     if service.count("/") != 1 or service.startswith("/") or service.endswith("/"):
         raise click.UsageError(f'"{service}" is not NAMESPACE/NAME', ctx)
+    return command.run(service, _configs(ctx, configs), choice=choice, output=Output(output))
+
+
+@cli.command(cls=ReportingCommand)
+@cluster_options
+@summary_output_option
+@log_options
+def status(*, choice: ClusterChoice, output: str) -> int:
+    """
+    Show at a glance how things stand: pools, Services, the configuration in force and what is held.
+
+    Exit status: 0 done, 2 could not do the work.
+    """
+    from reconciler.cli import status as command  # noqa: PLC0415 - heavy
+
+    return command.run(choice, output=Output(output))
+
+
+@cli.command(cls=ReportingCommand)
+@live_options
+@click.option(
+    "--output-file",
+    type=click.Path(dir_okay=False, allow_dash=True),
+    default="-",
+    help="Where to write it; - is standard output, the default. A file is replaced as a whole or not at all.",
+)
+@log_options
+def snapshot(*, kubeconfig: str | None, context: str | None, output_file: str) -> int:
+    """
+    Save what diff and explain need of the live cluster, for --cluster dir:FILE. Secrets are never read.
+
+    Exit status: 0 done, 2 could not do the work.
+    """
+    from reconciler.cli import snapshot as command  # noqa: PLC0415 - heavy
+
+    return command.run(output_file, kubeconfig=kubeconfig, context=context)
+
+
+@cli.command(cls=ReportingCommand)
+@config_option
+@cluster_options
+@role_options
+@click.option(
+    "--lease-duration",
+    type=click.IntRange(min=1),
+    default=15,
+    show_default=True,
+    metavar="SECONDS",
+    help="For how long nobody else takes over from a controller that is not heard of; the same for all replicas.",
+)
+@click.option(
+    "--http-address",
+    default=":7472",
+    show_default=True,
+    metavar="HOST:PORT",
+    help="Where /healthz, /readyz, /metrics and /status are served.",
+)
+@log_options
+@click.pass_context
+def controller(
+    ctx: click.Context,
+    *,
+    configs: tuple[str, ...],
+    choice: ClusterChoice,
+    http_address: str,
+    interval: float,
+    lease_duration: int,
+    pod_name: str | None,
+    config_object: str | None,
+    state_dir: str | None,
+) -> int:
+    """
+    Give Services of type LoadBalancer their addresses, until ended by SIGTERM. SIGHUP looks again now.
+
+    Exit status: 0 ended by a signal, 2 could not do the work.
+    """
+    from reconciler.cli import controller as command  # noqa: PLC0415 - heavy
+    from reconciler.telemetry.logs import configure  # noqa: PLC0415 - heavy
+
+    configs = _configs(ctx, configs)
+    if "-" in configs:
+        raise click.UsageError("a running controller cannot read standard input (-)", ctx)
+    configure(ctx.obj.level, ctx.obj.form)
     return command.run(
-        service,
-        _configs(ctx, configs),
-        cluster=cluster,
-        namespace=namespace,
-        lb_class=lb_class,
-        output=Output(output),
+        command.Options(
+            configs=configs,
+            choice=choice,
+            http_address=http_address,
+            interval=interval,
+            lease_duration=lease_duration,
+            pod_name=pod_name,
+            config_object=config_object,
+            state_dir=state_dir,
+        )
     )
 
 

@@ -2,12 +2,12 @@
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import TextIO, TypeVar
+from functools import wraps
+from typing import Any, TextIO, TypeVar
 
 import click
-
-from reconciler.errors import ReconcilerError
 
 _DIRECTORY = "dir:"
 _Command = TypeVar("_Command", bound=Callable[..., object])
@@ -24,8 +24,25 @@ class Output(StrEnum):
     JUNIT = "junit"
 
 
-class ClusterUnavailableError(ReconcilerError):
-    """The cluster named on the command line cannot be reached by this version."""
+@dataclass(frozen=True, slots=True)
+class ClusterChoice:
+    """
+    The cluster that a command line names, and what of it is ours.
+
+    `cluster` is `kube` or `dir:` and a path. `kubeconfig` and `context` belong to the live one, and are None where the
+    surroundings tell.
+    """
+
+    cluster: str
+    namespace: str
+    lb_class: str
+    kubeconfig: str | None = None
+    context: str | None = None
+
+    @property
+    def directory(self) -> str | None:
+        """The path behind `dir:PATH`, None for the live cluster."""
+        return self.cluster.removeprefix(_DIRECTORY) if self.cluster.startswith(_DIRECTORY) else None
 
 
 class DirectoryParameter(click.ParamType[str]):
@@ -38,21 +55,6 @@ class DirectoryParameter(click.ParamType[str]):
         if value != "kube" and (not value.startswith(_DIRECTORY) or value == _DIRECTORY):
             self.fail(f'"{value}" is neither "kube" nor "dir:PATH"', param, ctx)
         return value
-
-
-def cluster_directory(cluster: str) -> str:
-    """
-    The path behind `dir:PATH`.
-
-    Raises:
-        ClusterUnavailableError: The live cluster was asked for.
-    """
-    if cluster.startswith(_DIRECTORY):
-        return cluster.removeprefix(_DIRECTORY)
-    raise ClusterUnavailableError(
-        "the live cluster (--cluster kube, the default) is not available in this version; "
-        "name saved manifests with --cluster dir:PATH"
-    )
 
 
 def config_option(command: _Command) -> _Command:
@@ -68,8 +70,25 @@ def config_option(command: _Command) -> _Command:
     )(command)
 
 
-def cluster_options(command: _Command) -> _Command:
-    """Add what finds and filters a cluster."""
+def cluster_options(command: Callable[..., int]) -> Callable[..., int]:
+    """Add what finds and filters a cluster; the command is called with all of it as `choice`."""
+
+    @wraps(command)
+    def with_choice(
+        *arguments: Any,
+        cluster: str,
+        namespace: str,
+        lb_class: str,
+        kubeconfig: str | None,
+        context: str | None,
+        **options: Any,
+    ) -> int:
+        choice = ClusterChoice(cluster, namespace, lb_class, kubeconfig, context)
+        if choice.directory is not None and (kubeconfig or context):
+            raise click.UsageError("--kubeconfig and --context belong to --cluster kube", click.get_current_context())
+        return command(*arguments, choice=choice, **options)
+
+    found = live_options(with_choice)
     for option in (
         click.option(
             "--lb-class",
@@ -83,7 +102,8 @@ def cluster_options(command: _Command) -> _Command:
             default="lb-reconciler",
             show_default=True,
             envvar="RECONCILER_NAMESPACE",
-            help="Own namespace, where Secrets of BGP peers are.  [env: RECONCILER_NAMESPACE]",
+            help="Own namespace: Secrets of BGP peers are in it, and what roles publish in NAMESPACE-status.  "
+            "[env: RECONCILER_NAMESPACE]",
         ),
         click.option(
             "--cluster",
@@ -92,12 +112,67 @@ def cluster_options(command: _Command) -> _Command:
             default="kube",
             show_default=True,
             envvar="RECONCILER_CLUSTER",
-            help="The cluster: dir:PATH is a directory or file of manifests. kube, the live one, is not available in "
-            "this version.  [env: RECONCILER_CLUSTER]",
+            help="The cluster: kube is the live one, dir:PATH a directory or file of manifests.  "
+            "[env: RECONCILER_CLUSTER]",
+        ),
+    ):
+        found = option(found)
+    return found
+
+
+def live_options(command: Callable[..., int]) -> Callable[..., int]:
+    """Add what finds the live cluster."""
+    for option in (
+        click.option("--context", metavar="NAME", help="Context of the kubeconfig; its current one when absent."),
+        click.option(
+            "--kubeconfig",
+            type=click.Path(),
+            help="How to reach the live cluster. When absent: KUBECONFIG, the service account of the Pod that this "
+            "runs in, or ~/.kube/config.",
         ),
     ):
         command = option(command)
     return command
+
+
+def role_options(command: _Command) -> _Command:
+    """Add what a running role needs to know of itself."""
+    for option in (
+        click.option(
+            "--interval",
+            type=click.FloatRange(min=0.1),
+            default=60.0,
+            show_default=True,
+            metavar="SECONDS",
+            help="Look at everything again that often, whatever was noticed meanwhile.",
+        ),
+        click.option(
+            "--state-dir",
+            envvar="RECONCILER_STATE_DIR",
+            type=click.Path(file_okay=False),
+            help="Where the last good configuration is kept across restarts; in memory only when absent.  "
+            "[env: RECONCILER_STATE_DIR]",
+        ),
+        click.option(
+            "--config-object",
+            metavar="NAMESPACE/NAME",
+            callback=_namespaced_name,
+            help="The ConfigMap that holds the configuration, for Events about it.",
+        ),
+        click.option(
+            "--pod-name",
+            envvar="POD_NAME",
+            help="Name of the Pod that this runs in: the holder of the Lease, and for Events.  [env: POD_NAME]",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def _namespaced_name(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    if value is not None and (value.count("/") != 1 or value.startswith("/") or value.endswith("/")):
+        raise click.BadParameter(f'"{value}" is not NAMESPACE/NAME', ctx, param)
+    return value
 
 
 def output_option(command: _Command) -> _Command:
@@ -108,6 +183,17 @@ def output_option(command: _Command) -> _Command:
         default=Output.TEXT.value,
         show_default=True,
         help="The same facts in another form. The exit status does not depend on it.",
+    )(command)
+
+
+def summary_output_option(command: _Command) -> _Command:
+    """Add `--output` for what is a state and no finding: it has no lines to annotate."""
+    return click.option(
+        "--output",
+        type=click.Choice([Output.TEXT.value, Output.JSON.value]),
+        default=Output.TEXT.value,
+        show_default=True,
+        help="The same facts in another form.",
     )(command)
 
 

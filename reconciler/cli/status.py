@@ -1,0 +1,155 @@
+"""`reconciler status`: what the controllers of a cluster say of themselves, and what its Services have."""
+
+import sys
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import unquote
+
+import msgspec
+
+from reconciler.allocation.reasons import Reason
+from reconciler.cli.json_stream import encode
+from reconciler.cli.options import ClusterChoice, Output, wants_color
+from reconciler.cli.overview import (
+    ASSIGNED,
+    FOREIGN,
+    PENDING,
+    LeaseRow,
+    Overview,
+    PublishedRow,
+    StandingCounts,
+    StandingRow,
+    write_text,
+)
+from reconciler.cli.report import Exit
+from reconciler.cluster.directory import read_snapshot, status_directory
+from reconciler.cluster.port import ClusterError
+from reconciler.model.observed import ObservedState, Service
+from reconciler.plan.conditions import assigned
+from reconciler.telemetry.status import ControllerStatus
+
+_CODES = {reason.value.replace("-", ""): reason.value for reason in Reason}
+_UNSEEN = "no controller has looked at it yet"
+
+
+class _Role(msgspec.Struct):
+    role: str
+
+
+def run(choice: ClusterChoice, *, output: Output) -> int:
+    """
+    Print how things stand and return the exit status.
+
+    Raises:
+        ClusterError: The cluster cannot be read.
+    """
+    observed, documents, leases = _look(choice)
+    published = tuple(_published(name, document) for name, document in sorted(documents.items()))
+    controllers = tuple((row.name, status) for row in published if (status := _controller(row)) is not None)
+    classes = {choice.lb_class} if choice.lb_class else {status.lb_class for _, status in controllers} or {""}
+    services = tuple(_standing(observed.services, classes))
+    overview = Overview(published=published, leases=leases, services=services, counts=_counts(services))
+    if output is Output.JSON:
+        sys.stdout.write(f"{encode(overview)}\n")
+        return Exit.NOTHING
+    where = choice.directory or f'namespace "{choice.namespace}-status"'
+    shown = [(name, status) for name, status in controllers if status.lb_class in classes]
+    write_text(overview, shown, sys.stdout, where=where, now=datetime.now(UTC), color=wants_color(sys.stdout))
+    return Exit.NOTHING
+
+
+def _look(choice: ClusterChoice) -> tuple[ObservedState, Mapping[str, bytes], tuple[LeaseRow, ...] | None]:
+    """The cluster, what was published by name, and the Leases, None where there are none to be seen."""
+    if choice.directory is not None:
+        observed = read_snapshot(choice.directory, namespace=choice.namespace)
+        return observed, _published_below(choice.directory), None
+    from reconciler.cluster.live import Target, look_live  # noqa: PLC0415 - heavy
+
+    observed, roles = look_live(Target(choice.kubeconfig, choice.context), namespace=choice.namespace)
+    if roles.leases is None:
+        return observed, roles.documents, None
+    rows = (
+        LeaseRow(lease=found.name, holder=found.holder or None, renewed_at=found.renewed_at, duration=found.duration)
+        for found in roles.leases
+    )
+    return observed, roles.documents, tuple(rows)
+
+
+def _published_below(directory: str) -> dict[str, bytes]:
+    """
+    The documents beside plain manifests, by name.
+
+    Raises:
+        ClusterError: One of them cannot be read.
+    """
+    try:
+        found = status_directory(Path(directory)).glob("[!.]*.json")
+        return {unquote(path.stem): path.read_bytes() for path in found}
+    except OSError as exc:
+        raise ClusterError(f"{exc.filename}: {exc.strerror}") from exc
+
+
+def _published(name: str, document: bytes) -> PublishedRow:
+    try:
+        role = msgspec.json.decode(document, type=_Role).role
+        if role == "controller":
+            msgspec.json.decode(document, type=ControllerStatus)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+        return PublishedRow(name=name, problem=f"what it published cannot be read: {exc}")
+    return PublishedRow(name=name, document=msgspec.Raw(document))
+
+
+def _controller(row: PublishedRow) -> ControllerStatus | None:
+    if row.document is None or msgspec.json.decode(row.document, type=_Role).role != "controller":
+        return None
+    return msgspec.json.decode(row.document, type=ControllerStatus)
+
+
+def _standing(services: tuple[Service, ...], classes: Collection[str]) -> Iterator[StandingRow]:
+    for service in services:
+        if service.is_load_balancer and (service.load_balancer_class or "") in classes:
+            yield _row(service)
+
+
+def _row(service: Service) -> StandingRow:
+    state = FOREIGN
+    if not service.ingress and not service.unreadable_ingress:
+        state = PENDING
+    elif service.is_ours:
+        state = ASSIGNED
+    reason, message = _unmet(service)
+    return StandingRow(
+        service=service.key,
+        state=state,
+        lb_class=service.load_balancer_class or "",
+        addresses=(*map(str, service.ingress), *service.unreadable_ingress),
+        pool=service.allocated_pool if state == ASSIGNED else None,
+        reason=reason,
+        message=_UNSEEN if state == PENDING and message is None else message,
+    )
+
+
+def _unmet(service: Service) -> tuple[str | None, str | None]:
+    """The reason code and the message of a request that is not met, as far as our condition tells them."""
+    condition = service.condition
+    if condition is None:
+        return None, None
+    if condition.status != "True":
+        return _code(condition.reason), condition.message
+    # Who has an address, and asks for something else, is told that after the pool.
+    served = f"{assigned(service.allocated_pool or '').message}; "
+    wish = condition.message.removeprefix(served)
+    return None, None if wish == condition.message else wish
+
+
+def _code(reason: str) -> str:
+    """The reason code behind the word in a condition, which may have no dashes; another one's word as it is."""
+    return _CODES.get(reason.lower(), reason)
+
+
+def _counts(services: tuple[StandingRow, ...]) -> StandingCounts:
+    states = Counter(row.state for row in services)
+    unmet = sum(1 for row in services if row.message and row.message != _UNSEEN)
+    return StandingCounts(states[ASSIGNED], states[PENDING], states[FOREIGN], unmet)

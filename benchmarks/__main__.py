@@ -2,17 +2,25 @@
 
 import importlib
 import sys
+from collections.abc import Callable
+from typing import Any
 
-from benchmarks.measure import print_table
+from benchmarks.measure import print_beside, print_table
 
-BENCHMARKS = ("allocation", "placement", "validate", "diff")
+BENCHMARKS: dict[str, Callable[[Any], None]] = {
+    "allocation": print_table,
+    "placement": print_table,
+    "validate": print_table,
+    "diff": print_table,
+    "controller": print_beside,
+}
 
 
 def main() -> None:
     """Run the named benchmarks, all of them when none is named."""
     for name in sys.argv[1:] or BENCHMARKS:
-        print_table(importlib.import_module(f"benchmarks.{name}").rows())
-        print()
+        BENCHMARKS[name](importlib.import_module(f"benchmarks.{name}").rows())
+        print(flush=True)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from statistics import median
 
 # An installed program finds its byte code; where none may be written every start would compile it anew.
 _ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
@@ -60,6 +61,22 @@ def reconciler(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "reconciler", *arguments]
 
 
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """
+    What was measured in turn with its floor, on one server in one run; in seconds.
+
+    `load` is the load average of the machine at the end of it: figures of a busy machine are worth their ratio only.
+    """
+
+    case: str
+    size: int
+    ours: Sequence[float]
+    floor: Sequence[float]
+    note: str = ""
+    load: float = field(default_factory=lambda: os.getloadavg()[0])
+
+
 def print_table(rows: Iterable[Row]) -> None:
     """One line a row: total, per item, times the floor, and peak memory."""
     print(f"{'case':<52}{'size':>9}{'seconds':>10}{'each':>12}{'x floor':>9}{'peak MiB':>10}")
@@ -68,3 +85,21 @@ def print_table(rows: Iterable[Row]) -> None:
         floor = f"{row.seconds / row.floor_seconds:.1f}" if row.floor_seconds else ""
         peak = f"{row.peak_mib:.0f}" if row.peak_mib else ""
         print(f"{row.case:<52}{row.size:>9}{row.seconds:>10.3f}{each:>9.2f} us{floor:>9}{peak:>10}")
+
+
+def print_beside(rows: Iterable[Beside]) -> None:
+    """One line a row, in milliseconds: median, 95th percentile and maximum of both, their ratio, and how often."""
+    print(f"{'case':<44}{'size':>7}{'p50 ms':>10}{'p95':>10}{'max':>10}{'floor p50':>11}{'p95':>10}{'max':>10}", end="")
+    print(f"{'x floor':>9}{'n':>5}{'load':>6}  note")
+    for row in rows:
+        ours, floor = ("".join(f"{value * 1e3:>10.1f}" for value in _quantiles(v)) for v in (row.ours, row.floor))
+        ratio = median(row.ours) / median(row.floor)
+        print(
+            f"{row.case:<44}{row.size:>7}{ours} {floor}{ratio:>9.2f}{len(row.ours):>5}{row.load:>6.1f}  {row.note}",
+            flush=True,
+        )
+
+
+def _quantiles(values: Sequence[float]) -> tuple[float, float, float]:
+    ordered = sorted(values)
+    return median(ordered), ordered[-1 - len(ordered) // 20], ordered[-1]

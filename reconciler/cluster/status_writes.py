@@ -63,7 +63,10 @@ class StatusWriter:
             made = _IDENTIFIED.decode(raw).metadata.resource_version or ""
         except (msgspec.DecodeError, UnicodeDecodeError) as exc:
             raise ClusterError(f'Service "{action.service}": what was written cannot be read back: {exc}') from exc
-        self._services.note_written(raw)
+        known = self._services.get(action.service)
+        # The watch may have told of it before the answer came.
+        if known is None or known.resource_version != made:
+            self._services.note_written(raw)
         self._last[action.service] = _Write(action.resource_version, made)
         if len(self._last) > 2 * len(self._services) + _SLACK:
             self._forget()

@@ -13,7 +13,7 @@ from benchmarks.many_services import ManyServices, api_server, client_of
 from benchmarks.measure import Beside
 
 # Services, and how often each of both ways to serve them is measured.
-_SIZES = ((1_000, 4), (4_000, 2), (10_000, 2))
+_SIZES = ((1_000, 3), (4_000, 2), (10_000, 2))
 
 
 def rows() -> Iterator[Beside]:

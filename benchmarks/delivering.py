@@ -12,7 +12,7 @@ from benchmarks.watching import first_seen
 from tests.loop.corner import pool
 from tests.loop.deliveries import ConfigMapMount, Delivery, Edited, GitSync
 
-_TIMES = 20
+_TIMES = 15
 _PATIENCE = 30.0
 _LONGEST_REST = 0.2
 # A Service that follows the files, and one of another class, whose status we write ourselves.

@@ -24,6 +24,7 @@ demo: $(READY) ## the main job on this machine, without a cluster
 # The first run builds the API server that the tests need, in minutes and without root; a Go that is new enough for
 # that is fetched where there is none.
 test: $(READY) ## every test
+	@.ci/system-packages $(PYTHON) tests
 	$(BIN)/pytest
 
 soak: $(READY) ## the long tests: what `make test` does in a few rounds, in many

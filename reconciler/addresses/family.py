@@ -43,6 +43,11 @@ class Address(msgspec.Struct, frozen=True, order=True, gc=False):
     family: Family
     value: int
 
+    @property
+    def packed(self) -> bytes:
+        """Its 4 or 16 octets, in network order."""
+        return self.value.to_bytes(self.family.bits // 8, "big")
+
     def __str__(self) -> str:
         match self.family:
             case Family.IPV4:
@@ -54,6 +59,19 @@ class Address(msgspec.Struct, frozen=True, order=True, gc=False):
                 return inet_ntop(AF_INET6, self.value.to_bytes(16, "big"))
             case _:
                 assert_never(self.family)
+
+
+def unpacked(octets: bytes) -> Address:
+    """
+    The address of 4 or 16 octets in network order.
+
+    Raises:
+        AddressError: It is another number of octets.
+    """
+    for family in Family:
+        if len(octets) * 8 == family.bits:
+            return Address(family, int.from_bytes(octets, "big"))
+    raise AddressError(f"{len(octets)} octets are not an IP address")
 
 
 def family_of(text: str) -> Family:

@@ -8,7 +8,6 @@ to be so, and otherwise from nothing.
 from collections.abc import Iterator
 
 from reconciler.allocation.allocate import WholePass
-from reconciler.allocation.changes import Changes, changes_between, is_in_order
 from reconciler.allocation.claims import Claim
 from reconciler.allocation.decisions import Allocation
 from reconciler.allocation.outcome import PartialOutcome
@@ -17,6 +16,7 @@ from reconciler.allocation.refusals import Explainer
 from reconciler.allocation.requests import Asking, request_of
 from reconciler.allocation.steps import Growing, Steps, precedence_of_holder
 from reconciler.allocation.waiting import Waiting
+from reconciler.model.changes import Changes, changes_between, is_in_order
 from reconciler.model.desired import DesiredState
 from reconciler.model.observed import ObservedState, Service, ServiceKey
 

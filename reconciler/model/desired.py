@@ -1,28 +1,19 @@
 """DesiredState: everything the files say, names resolved."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from reconciler.model.advertisements import BGPAdvertisement, L2Advertisement
-from reconciler.model.origin import Origin
 from reconciler.model.peers import BGPPeer
 from reconciler.model.pools import IPAddressPool
+from reconciler.model.settings import Settings
+
+# Characters.
+SHORT_REVISION = 12
 
 
-@dataclass(frozen=True, slots=True)
-class GuardSettings:
-    """`ReconcilerSettings.spec.guard`: how large a change may pass unapproved (percentages of the holders)."""
-
-    max_changed_percent: int = 30
-    minimum_services: int = 10
-    approved_plan: str | None = None
-    origin: Origin | None = field(default=None, compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What MetalLB's kinds have no field for: our own kind `ReconcilerSettings`."""
-
-    guard: GuardSettings = GuardSettings()
+def short_revision(revision: str) -> str:
+    """The first 12 digits of a revision: enough to tell those of an afternoon apart, and short enough to gossip."""
+    return revision.removeprefix("sha256:")[:SHORT_REVISION]
 
 
 @dataclass(frozen=True, slots=True)

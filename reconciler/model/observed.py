@@ -121,7 +121,8 @@ class Endpoint(msgspec.Struct, frozen=True, gc=False):
 class Node(msgspec.Struct, frozen=True, gc=False):
     """
     A node. `ready`: its condition Ready is True or absent. `excluded`: it carries the label
-    node.kubernetes.io/exclude-from-external-load-balancers, whatever its value.
+    node.kubernetes.io/exclude-from-external-load-balancers, whatever its value. `taints` are the keys of its taints,
+    sorted, whatever their values and effects.
     """
 
     name: NodeName
@@ -129,6 +130,7 @@ class Node(msgspec.Struct, frozen=True, gc=False):
     ready: bool = True
     network_unavailable: bool = False
     excluded: bool = False
+    taints: tuple[str, ...] = ()
 
 
 class Link(msgspec.Struct, frozen=True, gc=False):
@@ -139,10 +141,18 @@ class Link(msgspec.Struct, frozen=True, gc=False):
 
 
 class Member(msgspec.Struct, frozen=True, gc=False):
-    """A speaker that is alive. `links` is None where nothing is known of them: all count as up."""
+    """
+    A speaker that is alive.
+
+    `links` is None where nothing is known of them: all count as up. `others_up`: there are more than those, and every
+    one has a carrier. `former` are the configurations before the present one that it still has, by their shortened
+    revisions; None where that is not known, and it counts as having all.
+    """
 
     node: NodeName
     links: frozenset[Link] | None = None
+    others_up: bool = False
+    former: frozenset[str] | None = None
 
 
 Members = frozenset[Member]

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from reconciler.allocation.changes import changes_between, is_in_order
+from reconciler.model.changes import changes_between, is_in_order
 from reconciler.model.observed import Service
 from tests.allocation.counting import lines_run
 from tests.builders import service

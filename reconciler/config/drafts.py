@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from reconciler.config.documents import Document
 from reconciler.config.fields import Field, Text
 from reconciler.model.advertisements import BGPAdvertisement, Community, L2Advertisement
-from reconciler.model.desired import Settings
 from reconciler.model.origin import Origin, Related
 from reconciler.model.peers import BFDProfile, BGPPeer
 from reconciler.model.pools import IPAddressPool
 from reconciler.model.selectors import Labels, LabelSelector
+from reconciler.model.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)

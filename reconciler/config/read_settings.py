@@ -5,8 +5,15 @@ import re
 from reconciler.config.drafts import Manifest, SettingsDraft
 from reconciler.config.fields import Field
 from reconciler.config.problems import Problems
+from reconciler.config.read_speaker_settings import (
+    check_ports,
+    read_announcements,
+    read_drain,
+    read_fast_failure_detection,
+    read_membership,
+)
 from reconciler.config.wording import quoted
-from reconciler.model.desired import GuardSettings, Settings
+from reconciler.model.settings import GuardSettings, Settings
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
@@ -17,7 +24,11 @@ def read_settings(manifest: Manifest, problems: Problems) -> SettingsDraft:
     guard = GuardSettings(origin=manifest.origin)
     if manifest.spec.has("guard"):
         guard = _read_guard(manifest.spec.child("guard"), guard, problems)
-    return SettingsDraft(manifest, Settings(guard=guard))
+    membership = read_membership(manifest, problems)
+    detection = read_fast_failure_detection(manifest, problems)
+    check_ports(manifest, membership, detection, problems)
+    announcements, drain = read_announcements(manifest, problems), read_drain(manifest, problems)
+    return SettingsDraft(manifest, Settings(guard, membership, detection, announcements, drain))
 
 
 def _read_guard(field: Field, default: GuardSettings, problems: Problems) -> GuardSettings:

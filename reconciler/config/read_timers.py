@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from reconciler.config.drafts import Manifest
-from reconciler.config.durations import DurationError, parse_duration, written
+from reconciler.config.durations import written
 from reconciler.config.problems import Problems
-from reconciler.config.wording import quoted
+from reconciler.config.read_durations import read_duration
 
 _KEEPALIVES_PER_HOLD_TIME = 3  # RFC 4271 section 10
 _SHORTEST_HOLD_TIME = 3  # RFC 4271 section 4.2
@@ -24,8 +24,9 @@ class Timers:
 
 def read_timers(manifest: Manifest, problems: Problems) -> Timers:
     """What is written, and the one of hold and keepalive time that follows from the other."""
-    hold, keepalive = (_read(manifest, name, problems) for name in ("holdTime", "keepaliveTime"))
-    connect = _read(manifest, "connectTime", problems)
+    hold, keepalive, connect = (
+        read_duration(manifest.spec, name, "90s", problems) for name in ("holdTime", "keepaliveTime", "connectTime")
+    )
     if connect is not None and (connect.denominator != 1 or not 1 <= connect <= _LONGEST):
         why = f"invalid connectTime {written(connect)}: must be whole seconds from 1s to {_LONGEST}s"
         _refuse(manifest, "connectTime", why, problems)
@@ -40,22 +41,6 @@ def read_timers(manifest: Manifest, problems: Problems) -> Timers:
     if hold is not None and keepalive is not None:
         _check(manifest, hold, keepalive, problems)
     return Timers(_seconds(hold), _seconds(keepalive), _seconds(connect))
-
-
-def _read(manifest: Manifest, name: str, problems: Problems) -> Fraction | None:
-    """The duration of that name; an empty string is none of Go's durations either."""
-    spec = manifest.spec
-    if spec.is_empty_text(name):
-        problems.error(spec.origin_of(name), "invalid-duration", f'invalid {name} "": remove it, or write "90s"')
-        return None
-    text = spec.text(name)
-    if text is None:
-        return None
-    try:
-        return parse_duration(text.value)
-    except DurationError as exc:
-        problems.error(text.origin, "invalid-duration", f"invalid {name} {quoted(text.value)}: {exc}")
-        return None
 
 
 def _check(manifest: Manifest, hold: Fraction, keepalive: Fraction, problems: Problems) -> None:

@@ -9,8 +9,9 @@ from reconciler.config.pool_index import PoolIndex
 from reconciler.config.problems import Problems
 from reconciler.config.wording import did_you_mean, quoted, shortened
 from reconciler.model.advertisements import Community, CommunityError
-from reconciler.model.desired import DesiredState, Settings
+from reconciler.model.desired import DesiredState
 from reconciler.model.peers import BFDProfile
+from reconciler.model.settings import Settings
 
 _MOST_GUESSES = 20
 

@@ -33,7 +33,23 @@ _TYPE_NAMES = {
     "string": "a string",
 }
 _SECRETS = frozenset({"password"})  # never quoted: problems end up in logs
-_DURATIONS = frozenset({"holdTime", "keepaliveTime", "connectTime"})
+_DURATIONS = frozenset(
+    {
+        "holdTime",
+        "keepaliveTime",
+        "connectTime",
+        "probeInterval",
+        "probeTimeout",
+        "joinTimeout",
+        "revisionWait",
+        "interval",
+        "gratuitousInterval",
+        "gratuitousDuration",
+        "refreshInterval",
+        "probeTime",
+        "restartGrace",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,10 @@ import pytest
 
 from reconciler.addresses.family import parse_address
 from reconciler.model.advertisements import Community, Preference
-from reconciler.model.desired import GuardSettings
 from reconciler.model.origin import Origin
 from reconciler.model.peers import BFDProfile, DynamicASN
 from reconciler.model.selectors import LabelSelector, Operator, Requirement
+from reconciler.model.settings import GuardSettings
 from tests.config.builders import EVERYWHERE, desired, errors, load_files, load_texts, manifest, peer, pool, session
 
 _RACK_A = LabelSelector((("rack", "a"),))

@@ -8,15 +8,16 @@ from reconciler.model.observed import NodeName
 from reconciler.placement.decisions import Declined, DeclineReason, Protocol
 from reconciler.placement.layer2 import decline_reason
 from reconciler.placement.routes import NodeRoutes, conflict_among, families_of
+from reconciler.placement.rules import Covered
 from reconciler.placement.subjects import Subject, Unannounceable
-from reconciler.placement.survey import Covered, Survey
+from reconciler.placement.survey import Survey
 
 _EXCLUDE_LABEL = "node.kubernetes.io/exclude-from-external-load-balancers"
 
 
 def decline_everywhere(service: Unannounceable, survey: Survey) -> Iterator[Declined]:
     """The same answer for every protocol in use, whatever the node."""
-    for protocol in survey.protocols_of(None):
+    for protocol in survey.rulebook.present.protocols_of(None):
         yield Declined(service.service, protocol, service.reason, service.message)
 
 
@@ -65,10 +66,13 @@ def excluded(reason: DeclineReason, covered: Covered, node: NodeName, survey: Su
         case DeclineReason.NO_MATCHING_ADVERTISEMENT:
             return _no_match(covered, node, survey, Protocol.L2)
         case _:
-            return _unfit(reason, node)
+            return _unfit(reason, node, survey)
 
 
-def _unfit(reason: DeclineReason, node: NodeName) -> str:
+def _unfit(reason: DeclineReason, node: NodeName, survey: Survey) -> str:
+    if reason is DeclineReason.NODE_DRAINED:
+        taint = survey.candidates.draining_taints(node)[0]
+        return f'"{node}" has the taint {taint}, which drains it; remove it to let the node announce'
     if reason is DeclineReason.NODE_NETWORK_UNAVAILABLE:
         return f'"{node}" has the condition NetworkUnavailable'
     return f'"{node}" carries the label {_EXCLUDE_LABEL}; remove it to let the node announce'
@@ -77,17 +81,16 @@ def _unfit(reason: DeclineReason, node: NodeName) -> str:
 def decline_bgp(covered: Covered, routes: NodeRoutes, survey: Survey) -> Declined | None:
     """Why a node tells nobody of a Service, or leaves one of its addresses out; None when all of it is told."""
     subject, node = covered.subject, routes.node
-    families = survey.families_of_pool[subject.pool]
+    families = covered.families
     offers = routes.offers(covered.bgp, families)
     reason = routes.declined(subject, offers)
     match reason:
         case None:
-            return _without_peer(covered, routes, survey)
+            return _without_peer(covered, routes)
         case DeclineReason.NO_MATCHING_ADVERTISEMENT:
             # MetalLB's word is another when it is the nodes, not the Service, that no advertisement of the pool lists.
-            listing = (
-                a for a in survey.bgp.of_pool(subject.pool) if node in survey.candidates.listed(a.node_selectors)
-            )
+            of_pool = survey.rulebook.behind(covered).bgp.of_pool(subject.pool)
+            listing = (a for a in of_pool if node in survey.candidates.listed(a.node_selectors))
             reason = reason if any(listing) else DeclineReason.NOT_OWNER
             message = _no_match(covered, node, survey, Protocol.BGP)
         case DeclineReason.CONFLICTING_ADVERTISEMENTS:
@@ -97,7 +100,7 @@ def decline_bgp(covered: Covered, routes: NodeRoutes, survey: Survey) -> Decline
         case DeclineReason.NO_ENDPOINTS:
             message = cannot_serve(subject)
         case _:
-            message = _unfit(reason, node)
+            message = _unfit(reason, node, survey)
     return Declined(subject.service.key, Protocol.BGP, reason, message)
 
 
@@ -110,9 +113,9 @@ def _conflict(covered: Covered, routes: NodeRoutes, families: frozenset[Family])
     )
 
 
-def _without_peer(covered: Covered, routes: NodeRoutes, survey: Survey) -> Declined | None:
+def _without_peer(covered: Covered, routes: NodeRoutes) -> Declined | None:
     subject = covered.subject
-    offers = routes.offers(covered.bgp, survey.families_of_pool[subject.pool])
+    offers = routes.offers(covered.bgp, covered.families)
     untold = [address for address in subject.addresses if not offers.of(address.family)]
     if not untold:
         return None
@@ -147,12 +150,12 @@ def quoted(advertisements: Iterable[L2Advertisement | BGPAdvertisement]) -> str:
 
 
 def _no_match(covered: Covered, node: NodeName, survey: Survey, protocol: Protocol) -> str:
-    pool = covered.subject.pool
-    matching, coverage = (survey.l2, covered.l2) if protocol is Protocol.L2 else (survey.bgp, covered.bgp)
+    pool, rules = covered.subject.pool, survey.rulebook.behind(covered)
+    matching, coverage = (rules.l2, covered.l2) if protocol is Protocol.L2 else (rules.bgp, covered.bgp)
     kind = "L2Advertisement" if protocol is Protocol.L2 else "BGPAdvertisement"
     of_pool = matching.of_pool(pool)
     if not of_pool:
-        kinds = kind if len(survey.protocols_of(pool)) == 1 else "L2Advertisement or BGPAdvertisement"
+        kinds = kind if len(rules.protocols_of(pool)) == 1 else "L2Advertisement or BGPAdvertisement"
         return f'no {kinds} covers IPAddressPool "{pool}"; add one, or name the pool in one that exists'
     if not coverage.advertisements:
         return f"the serviceSelectors of {kind} {quoted(of_pool)} do not match the labels of the Service"

@@ -12,8 +12,9 @@ from reconciler.placement.decisions import Declined, DeclineReason, Placed, Prot
 from reconciler.placement.declining import decline_bgp, decline_layer2, excluded
 from reconciler.placement.election import rank
 from reconciler.placement.layer2 import announce
+from reconciler.placement.rules import Covered
 from reconciler.placement.subjects import Unannounceable
-from reconciler.placement.survey import Covered, Survey
+from reconciler.placement.survey import Survey
 
 
 class Verdict(msgspec.Struct, frozen=True, gc=False):
@@ -77,11 +78,11 @@ def explain_on_every_node(survey: Survey, key: ServiceKey) -> ServiceExplanation
     service = survey.find(key)
     if service is None:
         raise KeyError(key)
-    found = survey.read(service) if survey.is_ours(service) else _not_ours(service)
+    found = survey.read(service) if survey.rulebook.is_ours(service) else _not_ours(service)
     if isinstance(found, Unannounceable):
         return ServiceExplanation(key, addresses=service.ingress, verdicts=tuple(_silent(found, survey)))
     subject = found.subject
-    protocols = survey.protocols_of(subject.pool)
+    protocols = survey.rulebook.behind(found).protocols_of(subject.pool)
     verdicts = [*(_by_layer2(found, survey) if Protocol.L2 in protocols else ())]
     verdicts += _by_bgp(found, survey) if Protocol.BGP in protocols else ()
     return ServiceExplanation(
@@ -105,7 +106,7 @@ def _not_ours(service: Service) -> Unannounceable:
 
 def _silent(service: Unannounceable, survey: Survey) -> Iterator[Verdict]:
     for node in survey.candidates.names:
-        for protocol in survey.protocols_of(None):
+        for protocol in survey.rulebook.present.protocols_of(None):
             declined = Declined(service.service, protocol, service.reason, service.message)
             yield Verdict(node, protocol, declined=declined)
 
@@ -147,10 +148,10 @@ def _by_bgp(covered: Covered, survey: Survey) -> Iterator[Verdict]:
 
 def _on_node(covered: Covered, sharing: Iterable[Covered], node: NodeName, survey: Survey) -> Verdict:
     key = covered.subject.service.key
-    routes = survey.routes_of(node)
+    routes = survey.rulebook.routes_of(node)
     placed: list[Placed] = []
     for other in sharing:
-        offers = routes.offers(other.bgp, survey.families_of_pool[other.subject.pool])
+        offers = routes.offers(other.bgp, other.families)
         if routes.declined(other.subject, offers) is None:
             placed.extend(routes.announce(other.subject, offers))
     mine = tuple(one for one in routes.settle(placed) if one.service == key)

@@ -1,6 +1,7 @@
 """Everything that one node should announce, and why it is silent about the rest."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from reconciler.model.desired import DesiredState
 from reconciler.model.observed import Member, Members, NodeName, ObservedState, ServiceKey
@@ -9,8 +10,9 @@ from reconciler.placement.declining import decline_bgp, decline_everywhere, decl
 from reconciler.placement.election import Elections
 from reconciler.placement.explain import ServiceExplanation, explain_on_every_node
 from reconciler.placement.layer2 import announce
+from reconciler.placement.rules import Covered, Rulebook
 from reconciler.placement.subjects import Unannounceable
-from reconciler.placement.survey import Covered, Survey
+from reconciler.placement.survey import Survey
 
 
 def speakers(observed: ObservedState) -> Members:
@@ -28,6 +30,7 @@ def place(
     ignore_exclude_label: bool = False,
     explain: bool = True,
     elections: Elections | None = None,
+    former: tuple[DesiredState, ...] = (),
 ) -> Placement:
     """
     Decide what one node announces for the addresses in the status of the Services.
@@ -44,18 +47,22 @@ def place(
         ignore_exclude_label: Let nodes labelled for exclusion from load balancers announce all the same.
         explain: Fill `declined`, with messages.
         elections: Winners to reuse and to add to, for several nodes or snapshots in one command.
+        former: Configurations that were in force before, the latest first: an address that still stands in a status
+            but is in no pool any more is announced as the first of them says that has it. All nodes need the same.
     """
     survey = Survey(
         desired,
         observed,
         members,
+        former=former,
         lb_class=lb_class,
         ignore_exclude_label=ignore_exclude_label,
         elections=elections,
     )
     if explain:
         return _explained(survey, node)
-    return _assemble(survey, node, _won(survey, node, draw_all=elections is not None))
+    has_won = wins if elections is None else _owns
+    return _assemble(survey, node, (covered for covered in survey.covered if has_won(covered, node)))
 
 
 def place_nodes(
@@ -120,17 +127,18 @@ def explain_service(
     return explain_on_every_node(survey, service)
 
 
-def _won(survey: Survey, node: NodeName, *, draw_all: bool) -> list[Covered]:
-    """The Services whose election the node wins; naming every winner on the way, or only what beats the node."""
-    won = []
-    for covered in survey.covered:
-        electorate = covered.l2.electorate(covered.subject)
-        if electorate is None or node not in electorate:
-            continue
-        key = covered.subject.election_key
-        if electorate.winner(key) == node if draw_all else electorate.rival(node, key) is None:
-            won.append(covered)
-    return won
+def wins(covered: Covered, node: NodeName) -> bool:
+    """Whether a node announces a Service by Layer 2: it stops counting at the first one that beats it."""
+    electorate = covered.l2.electorate(covered.subject)
+    if electorate is None or node not in electorate:
+        return False
+    return electorate.rival(node, covered.subject.election_key) is None
+
+
+def _owns(covered: Covered, node: NodeName) -> bool:
+    """The same, with every winner named and remembered on the way."""
+    electorate = covered.l2.electorate(covered.subject)
+    return electorate is not None and electorate.winner(covered.subject.election_key) == node
 
 
 def _by_owner(survey: Survey) -> dict[NodeName, list[Covered]]:
@@ -143,25 +151,37 @@ def _by_owner(survey: Survey) -> dict[NodeName, list[Covered]]:
 
 
 def _assemble(survey: Survey, node: NodeName, won: Iterable[Covered]) -> Placement:
-    routes = survey.routes_of(node)
     by_l2 = [placed for covered in won for placed in announce(covered.subject, covered.l2, node)]
+    return assemble(survey.rulebook, node, by_l2, survey.covered, survey.former)
+
+
+def assemble(
+    rulebook: Rulebook,
+    node: NodeName,
+    by_l2: Sequence[Placed],
+    covered: Iterable[Covered],
+    former: tuple[DesiredState, ...],
+) -> Placement:
+    """What a node says by Layer 2, and to it what it tells its peers; everything in order of Services."""
+    routes = rulebook.routes_of(node)
     by_bgp: list[Placed] = []
-    for covered in survey.covered if survey.bgp.is_used and routes.peers else ():
-        offers = routes.offers(covered.bgp, survey.families_of_pool[covered.subject.pool])
-        if routes.declined(covered.subject, offers) is None:
-            by_bgp.extend(routes.announce(covered.subject, offers))
-    return Placement(node, _in_order(by_l2, routes.settle(by_bgp)), frozenset(routes.peers))
+    for one in covered if rulebook.tells_routes and routes.peers else ():
+        offers = routes.offers(one.bgp, one.families)
+        if routes.declined(one.subject, offers) is None:
+            by_bgp.extend(routes.announce(one.subject, offers))
+    placed = _in_order(by_l2, routes.settle(by_bgp))
+    return Placement(node, placed, frozenset(routes.peers), former=former)
 
 
 def _explained(survey: Survey, node: NodeName) -> Placement:
     won: list[Covered] = []
     declined: list[Declined] = []
-    routes = survey.routes_of(node)
+    routes = survey.rulebook.routes_of(node)
     for service in survey.services:
         if isinstance(service, Unannounceable):
             declined.extend(decline_everywhere(service, survey))
             continue
-        protocols = survey.protocols_of(service.subject.pool)
+        protocols = survey.rulebook.behind(service).protocols_of(service.subject.pool)
         if service.l2.owner(service.subject) == node:
             won.append(service)
         elif Protocol.L2 in protocols:
@@ -169,11 +189,10 @@ def _explained(survey: Survey, node: NodeName) -> Placement:
         if Protocol.BGP in protocols:
             reason = decline_bgp(service, routes, survey)
             declined.extend((reason,) if reason else ())
-    placement = _assemble(survey, node, won)
-    return Placement(node, placement.placed, placement.peers, tuple(declined))
+    return replace(_assemble(survey, node, won), declined=tuple(declined))
 
 
-def _in_order(by_l2: list[Placed], by_bgp: list[Placed]) -> tuple[Placed, ...]:
+def _in_order(by_l2: Sequence[Placed], by_bgp: Sequence[Placed]) -> tuple[Placed, ...]:
     if not by_l2 or not by_bgp:
         return (*by_l2, *by_bgp)
     return tuple(sorted((*by_l2, *by_bgp), key=lambda placed: (placed.service, placed.address)))

@@ -1,7 +1,7 @@
 """From a Service to what its announcement starts from: addresses, the one pool that holds them, endpoints."""
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import msgspec
 
@@ -62,9 +62,7 @@ class _Ranges:
         return self._names[index] if index >= 0 and value <= self._lasts[index] else None
 
 
-def read_subject(
-    service: Service, endpoints: Mapping[ServiceKey, tuple[Endpoint, ...]], pools: PoolTable
-) -> Subject | Unannounceable:
+def read_subject(service: Service, endpoints: tuple[Endpoint, ...], pools: PoolTable) -> Subject | Unannounceable:
     """What can be said of a Service before any node is looked at."""
     addresses = service.ingress
     if service.unreadable_ingress:
@@ -76,15 +74,14 @@ def read_subject(
     pool = pools.pool_of(addresses[0])
     if pool is None or any(pools.pool_of(address) != pool for address in addresses[1:]):
         return Unannounceable(service.key, DeclineReason.NOT_IN_ONE_POOL, _not_in_one_pool(addresses, pools))
-    ready = endpoints.get(service.key, ())
     return Subject(
         service=service,
         pool=pool,
         addresses=addresses if len(addresses) == 1 else tuple(sorted(addresses)),
         election_key=str(addresses[0]),
-        endpoints=ready,
-        can_serve=_can_serve(ready),
-        is_healthy=_is_healthy(ready),
+        endpoints=endpoints,
+        can_serve=_can_serve(endpoints),
+        is_healthy=_is_healthy(endpoints),
     )
 
 

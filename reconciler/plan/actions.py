@@ -91,10 +91,15 @@ class OpenPeer(msgspec.Struct, frozen=True, gc=False):
 
 
 class Announce(msgspec.Struct, frozen=True, gc=False):
-    """Start announcing."""
+    """
+    Start announcing.
+
+    `is_new`: nobody can have announced the address before, so it is made sure first that no other host uses it.
+    """
 
     announcement: Announcement
     cause: Origin | None = None
+    is_new: bool = False
 
 
 SpeakerAction = Withdraw | ClosePeer | OpenPeer | Announce

@@ -1,14 +1,13 @@
 """Placement against what is active: the plan for the announcers of one node, and what a change of it amounts to."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from enum import StrEnum
-from typing import assert_never
 
-from reconciler.addresses.address_range import AddressRange
 from reconciler.addresses.family import Address
 from reconciler.model.announcements import Active, Announcement, L2Announcement, RouteAnnouncement
 from reconciler.model.peers import BGPPeer
 from reconciler.placement.decisions import Placed, Placement
+from reconciler.placement.hearing import identity_of, order_of
 from reconciler.plan.actions import Announce, ClosePeer, OpenPeer, Plan, SpeakerAction, Withdraw
 from reconciler.plan.diff import difference
 
@@ -21,36 +20,55 @@ class Change(StrEnum):
     KEEP = "keep"
 
 
-# What the network knows an announcement by: a second one with the same identity replaces the first.
-_Identity = Address | tuple[AddressRange, str]
+_NONE: frozenset[Announcement] = frozenset()
 
 
-def plan_announcements(placement: Placement, active: Active) -> Plan[SpeakerAction]:
+def plan_announcements(placement: Placement, active: Active, *, new: Collection[Address] = ()) -> Plan[SpeakerAction]:
     """
     Name the actions after which the node announces what is placed, and nothing else.
 
     First falls silent what must, then sessions close and open, then the rest is announced. An announcement that only
     changes its interfaces or attributes is made anew without a withdrawal, so that nobody loses the address meanwhile.
     A peer that is defined anew loses its session, and with it all its routes: they are announced again.
+
+    What stays as it is costs a comparison of two sets, and nothing where `active` has the very set that is heard.
+
+    Args:
+        placement: What the node should announce.
+        active: What it announces now, each address, or prefix and peer, once.
+        new: Addresses that nobody can have announced before (`Announce.is_new`).
     """
-    origins = {placed.announcement: placed.origin for placed in reversed(placement.placed)}
     sessions = difference(sorted(active.peers, key=_name), sorted(placement.peers, key=_name), _name)
     redefined = {after.name for _, after in sessions.changed}
-    routes = difference(
-        sorted(active.announcements, key=_order), sorted(_heard(placement.announcements), key=_order), _identity
-    )
+    heard, before = placement.heard, active.announcements
+    # One set may be the other: then there is no need to walk through them.
+    ended, begun = (before - heard, heard - before) if heard is not before else (_NONE, _NONE)
+    routes = difference(sorted(ended, key=order_of), sorted(begun, key=order_of), identity_of)
     spoken = [*routes.added, *(after for _, after in routes.changed)]
-    spoken += [route for route in routes.kept if isinstance(route, RouteAnnouncement) and route.peer in redefined]
-    ended = [*sessions.removed, *(before for before, _ in sessions.changed)]
-    started = [*sessions.added, *(after for _, after in sessions.changed)]
+    if redefined:
+        kept = (route for route in heard & before if isinstance(route, RouteAnnouncement))
+        spoken += [route for route in kept if route.peer in redefined]
+    closed = [*sessions.removed, *(before for before, _ in sessions.changed)]
+    opened = [*sessions.added, *(after for _, after in sessions.changed)]
     return Plan(
         (
             *(Withdraw(announcement) for announcement in routes.removed),
-            *(ClosePeer(peer) for peer in sorted(ended, key=_name)),
-            *(OpenPeer(peer, peer.origin) for peer in sorted(started, key=_name)),
-            *(Announce(one, origins.get(one)) for one in sorted(spoken, key=_order)),
+            *(ClosePeer(peer) for peer in sorted(closed, key=_name)),
+            *(OpenPeer(peer, peer.origin) for peer in sorted(opened, key=_name)),
+            *_announce(sorted(spoken, key=order_of), placement, new),
         )
     )
+
+
+def _announce(spoken: Sequence[Announcement], placement: Placement, new: Collection[Address]) -> Iterator[Announce]:
+    """The actions, each with the advertisement behind the first Service that wants exactly that."""
+    if not spoken:
+        return
+    wanted = frozenset(spoken)
+    origins = {p.announcement: p.origin for p in reversed(placement.placed) if p.announcement in wanted}
+    for one in spoken:
+        is_new = isinstance(one, L2Announcement) and one.address in new
+        yield Announce(one, origins.get(one), is_new=is_new)
 
 
 def diff_placements(before: Placement, after: Placement) -> Iterator[tuple[Change, Placed]]:
@@ -67,47 +85,8 @@ def diff_placements(before: Placement, after: Placement) -> Iterator[tuple[Chang
     found = [(Change.REMOVE, placed) for placed in changed.removed]
     found += [(Change.ADD, placed) for placed in changed.added]
     found += [(Change.KEEP, placed) for placed in (*changed.kept, *(later for _, later in changed.changed))]
-    found.sort(key=lambda one: (one[1].service, one[1].address, _order(one[1].announcement)))
+    found.sort(key=lambda one: (one[1].service, one[1].address, order_of(one[1].announcement)))
     yield from found
-
-
-def _heard(announcements: Iterable[Announcement]) -> Iterable[Announcement]:
-    """One announcement for each identity: Services that share an address want it on the interfaces of either."""
-    merged: dict[_Identity, Announcement] = {}
-    for announcement in sorted(announcements, key=_order):
-        earlier = merged.get(_identity(announcement))
-        if isinstance(earlier, L2Announcement) and isinstance(announcement, L2Announcement):
-            merged[announcement.address] = _on_either(earlier, announcement)
-        else:
-            merged[_identity(announcement)] = announcement
-    return merged.values()
-
-
-def _on_either(one: L2Announcement, other: L2Announcement) -> L2Announcement:
-    if one.interfaces is None or other.interfaces is None:
-        return L2Announcement(one.address)
-    return L2Announcement(one.address, one.interfaces | other.interfaces)
-
-
-def _identity(announcement: Announcement) -> _Identity:
-    match announcement:
-        case L2Announcement(address=address):
-            return address
-        case RouteAnnouncement(prefix=prefix, peer=peer):
-            return prefix, peer
-        case _:
-            assert_never(announcement)
-
-
-def _order(announcement: Announcement) -> tuple[object, ...]:
-    """ARP and NDP first, by address; then routes, by prefix and peer."""
-    match announcement:
-        case L2Announcement(address=address, interfaces=interfaces):
-            return 0, address.family, address.value, interfaces is not None, sorted(interfaces or ())
-        case RouteAnnouncement(prefix=prefix, peer=peer, local_pref=local_pref, communities=communities):
-            return 1, prefix.family, prefix.first, prefix.last, peer, local_pref or 0, communities
-        case _:
-            assert_never(announcement)
 
 
 def _name(peer: BGPPeer) -> str:

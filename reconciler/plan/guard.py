@@ -16,8 +16,9 @@ from reconciler.addresses.family import Address
 from reconciler.allocation.allocate import allocate
 from reconciler.allocation.decisions import Allocation, Assignment
 from reconciler.allocation.sharing import may_share
-from reconciler.model.desired import DesiredState, GuardSettings
+from reconciler.model.desired import DesiredState
 from reconciler.model.observed import ObservedState, Service, ServiceKey
+from reconciler.model.settings import GuardSettings
 
 # No Kubernetes name has a blank: the key cannot be that of another Service. It appears in refusals.
 _RESERVED = " (once the held change is approved)"

@@ -9,7 +9,8 @@ from reconciler.placement.candidates import hosts
 from reconciler.placement.election import Elections
 from reconciler.placement.place import speakers
 from reconciler.placement.routes import BGPCoverage, NodeRoutes
-from reconciler.placement.survey import Covered, Survey
+from reconciler.placement.rules import Covered
+from reconciler.placement.survey import Survey
 from reconciler.plan.guard import Silenced
 
 
@@ -20,6 +21,7 @@ def announces_alike(before: DesiredState, after: DesiredState) -> bool:
         and before.bgp_advertisements == after.bgp_advertisements
         and before.peers == after.peers
         and before.pools == after.pools
+        and before.settings.drain == after.settings.drain
     )
 
 
@@ -74,12 +76,12 @@ class _Voices:
     def __init__(self, desired: DesiredState, observed: ObservedState, lb_class: str) -> None:
         members = speakers(observed)
         self._survey = Survey(desired, observed, members, lb_class=lb_class, elections=Elections())
-        self._routes = {member.node: self._survey.routes_of(member.node) for member in members}
+        self._routes = {member.node: self._survey.rulebook.routes_of(member.node) for member in members}
         self._families: dict[tuple[BGPCoverage, frozenset[Family]], frozenset[Family]] = {}
 
     def heard(self, service: Service) -> tuple[Address, ...]:
         """The addresses of a Service that at least one node announces."""
-        if not service.ingress or not self._survey.is_ours(service):
+        if not service.ingress or not self._survey.rulebook.is_ours(service):
             return ()
         found = self._survey.read(service)
         if not isinstance(found, Covered):
@@ -93,9 +95,9 @@ class _Voices:
     def _families_by_bgp(self, found: Covered) -> frozenset[Family]:
         """The families of which some node tells some peer."""
         subject = found.subject
-        if not self._survey.bgp.is_used or not subject.is_healthy:
+        if not self._survey.rulebook.tells_routes or not subject.is_healthy:
             return frozenset()
-        families = self._survey.families_of_pool[subject.pool]
+        families = found.families
         if subject.service.is_local:
             able = [self._routes[node] for node in hosts(subject.endpoints) if node in self._routes]
             speaking = [node for node in able if node.declined(subject, node.offers(found.bgp, families)) is None]

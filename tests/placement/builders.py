@@ -23,6 +23,7 @@ def node(
     ready: bool = True,
     network_unavailable: bool = False,
     excluded: bool = False,
+    taints: str = "",
 ) -> Node:
     """A node that carries its own name as the usual label."""
     return Node(
@@ -31,6 +32,7 @@ def node(
         ready=ready,
         network_unavailable=network_unavailable,
         excluded=excluded,
+        taints=tuple(sorted(taints.split())),
     )
 
 
@@ -40,13 +42,20 @@ def nodes(names: str) -> tuple[Node, ...]:
 
 
 def members(*names: str, **links: str | None) -> Members:
-    """Speakers; by keyword those whose links are known, written `eth0 -eth1` where `-` has no carrier."""
-    known = {Member(NodeName(name), _links(text or "")) for name, text in links.items()}
+    """
+    Speakers; by keyword those whose links are known, written `eth0 -eth1` where `-` has no carrier.
+
+    A `+` among the links says that there are others, which are all up.
+    """
+    known = {Member(NodeName(name), _links(text or ""), others_up="+" in (text or "")) for name, text in links.items()}
     return frozenset({Member(NodeName(name)) for name in names} | known)
 
 
 def _links(text: str) -> frozenset[Link]:
-    return frozenset(Link(InterfaceName(name.lstrip("-")), carrier=not name.startswith("-")) for name in text.split())
+    return frozenset(
+        Link(InterfaceName(name.lstrip("-")), carrier=not name.startswith("-"))
+        for name in text.replace("+", "").split()
+    )
 
 
 def endpoints(text: str) -> tuple[Endpoint, ...]:

@@ -68,17 +68,27 @@ def _ranked_first(service: Service, world: World) -> NodeName | None:
     scores: dict[NodeName, int] = {}
     for n in world.state.nodes:
         here = [a for a in ads if matches_any_or_none_given(a.node_selectors, n.labels)]
-        links = [m.links for m in world.alive if m.node == n.name]
-        if not here or not links or n.network_unavailable or n.excluded:
+        speaking = [m for m in world.alive if m.node == n.name]
+        is_drained = any(taint in world.config.settings.drain.taints for taint in n.taints)
+        if not here or not speaking or n.network_unavailable or n.excluded or is_drained:
             continue
         wanted = None if any(not a.interfaces for a in here) else {i for a in here for i in a.interfaces}
-        if links[0] is not None and not any(x.carrier and (wanted is None or x.name in wanted) for x in links[0]):
+        if not _has_link_up(speaking[0], wanted):
             continue
         if service.is_local and all(e.node != n.name for e in ends):
             continue
         scores[n.name] = sum(p.weight for a in here for p in a.preferences if p.selector.matches(n.labels))
     key = str(service.ingress[0])
     return min(scores, key=lambda name: (-scores[name], digest(name, key)), default=None)
+
+
+def _has_link_up(speaker: Member, wanted: set[str] | None) -> bool:
+    if speaker.links is None:
+        return True
+    up, named = {x.name for x in speaker.links if x.carrier}, {x.name for x in speaker.links}
+    if wanted is None:
+        return bool(up) or speaker.others_up
+    return any(name in up or (name not in named and speaker.others_up) for name in wanted)
 
 
 @some

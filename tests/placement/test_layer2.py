@@ -1,11 +1,15 @@
 """Who announces by ARP and NDP: the decision table of MetalLB, and where it is asked for more."""
 
+import re
 from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from reconciler.model.advertisements import L2Advertisement
 from reconciler.model.observed import Members, Node, NodeName, ObservedState, Service
+from reconciler.model.settings import DrainSettings, Settings
 from reconciler.placement.decisions import Protocol
 from reconciler.placement.place import explain_service, place, place_nodes, speakers
 from tests.builders import desired, observed, pool, service
@@ -308,6 +312,13 @@ def test_all_addresses_of_a_service_go_to_one_node() -> None:
         pytest.param([l2(interfaces="eth0 eth1")], {"iris2": "-eth0 eth1"}, "iris2", id="one of two selected is up"),
         pytest.param([l2()], {"iris2": ""}, "iris1", id="no link at all"),
         pytest.param([l2()], {}, "iris2", id="unknown links count as up"),
+        pytest.param([l2()], {"iris2": "-eth0 +"}, "iris2", id="one link is down, all others are up"),
+        pytest.param([l2()], {"iris2": "+"}, "iris2", id="all links are up, none is named"),
+        pytest.param([l2(interfaces="eth0")], {"iris2": "-eth0 +"}, "iris1", id="the selected link is the one down"),
+        pytest.param(
+            [l2(interfaces="eth1")], {"iris2": "-eth0 +"}, "iris2", id="the selected link is one of the others"
+        ),
+        pytest.param([l2(interfaces="eth0 eth1")], {"iris2": "-eth0 +"}, "iris2", id="one of two selected is"),
     ],
 )
 def test_a_node_without_a_usable_link_does_not_stand(
@@ -332,3 +343,50 @@ def test_a_node_without_a_usable_link_does_not_stand(
 def test_who_stands_for_election(known: list[Node], alive: str, winner: str) -> None:
     found = answers(web(), "iris1", EVERYWHERE, known, members(*alive.split()))
     assert [name for name, reason in found.items() if not reason] == [winner]
+
+
+@pytest.mark.parametrize(
+    ("taints", "drain", "reasons"),
+    [
+        pytest.param("maintenance", ("maintenance",), {"iris2": "nodeDrained"}, id="a taint that is named drains"),
+        pytest.param("maintenance", (), {}, id="one that is not named does not"),
+        pytest.param("node.kubernetes.io/unschedulable", (), {}, id="nor does a cordon"),
+        pytest.param(
+            "node.kubernetes.io/unschedulable",
+            ("node.kubernetes.io/unschedulable",),
+            {"iris2": "nodeDrained"},
+            id="unless somebody names its taint",
+        ),
+        pytest.param("a b", ("b", "c"), {"iris2": "nodeDrained"}, id="one of several"),
+    ],
+)
+def test_a_drained_node_does_not_stand(taints: str, drain: tuple[str, ...], reasons: dict[str, str]) -> None:
+    state = cluster(web(), "iris1", [node("iris1"), node("iris2", taints=taints)])
+    config = replace(desired(POOL, l2=EVERYWHERE), settings=Settings(drain=DrainSettings(drain)))
+    found = explain_service(config, state, members("iris1", "iris2"), web().key, ignore_exclude_label=True)
+    assert {c.node: str(c.excluded) for c in found.candidacies if c.excluded} == reasons
+    assert found.owner == ("iris1" if reasons else "iris2")
+    if reasons:
+        found_here = place(config, state, members("iris1", "iris2"), NodeName("iris2"))
+        key = next(taint for taint in taints.split() if taint in drain)
+        assert [d.message for d in found_here.declined] == [
+            f'"iris2" has the taint {key}, which drains it; remove it to let the node announce; "iris1" announces '
+            + str(web().ingress[0])
+        ]
+
+
+def test_a_drained_node_that_is_excluded_as_well_says_so_first() -> None:
+    state = cluster(web(), "iris1", [node("iris1", excluded=True, taints="m")])
+    config = replace(desired(POOL, l2=EVERYWHERE), settings=Settings(drain=DrainSettings(("m",))))
+    for ignore, expected in ((False, "nodeLabeledExcludeBalancers"), (True, "nodeDrained")):
+        found = explain_service(config, state, members("iris1"), web().key, ignore_exclude_label=ignore)
+        assert [str(c.excluded) for c in found.candidacies] == [expected]
+
+
+_TESTS = Path(__file__).resolve().parents[1]
+
+
+def test_every_row_of_the_decision_table_is_tested_by_its_id() -> None:
+    texts = (path.read_text(encoding="utf-8") for path in _TESTS.rglob("test_*.py"))
+    named = {int(number) for text in texts for number in re.findall(r"(?i)s[-_]l2[-_](\d\d)", text)}
+    assert named >= set(range(1, 29))

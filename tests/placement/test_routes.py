@@ -1,6 +1,7 @@
 """What a node tells its BGP peers: the decision table of MetalLB, merging, families, and peers by node."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 
@@ -8,6 +9,7 @@ from reconciler.model.advertisements import BGPAdvertisement
 from reconciler.model.announcements import Announcement
 from reconciler.model.observed import Node, NodeName, ObservedState, Service
 from reconciler.model.peers import BGPPeer
+from reconciler.model.settings import DrainSettings, Settings
 from reconciler.placement.decisions import Placement, Protocol
 from reconciler.placement.place import place, place_nodes, speakers
 from tests.builders import desired, observed, pool, selector, service
@@ -46,7 +48,8 @@ def told(
 
 def reason(found: Service, on: str, ads: Iterable[BGPAdvertisement], here: Node, *, ignore: bool = False) -> str:
     state = cluster(found, on=on, known=[here, node("there")])
-    config = desired(POOL, bgp=ads, peers=[TOR])
+    drain = Settings(drain=DrainSettings(("maintenance",)))
+    config = replace(desired(POOL, bgp=ads, peers=[TOR]), settings=drain)
     return answer(place(config, state, speakers(state), HERE, ignore_exclude_label=ignore), Protocol.BGP)
 
 
@@ -170,6 +173,11 @@ def test_a_node_that_is_not_known_yet_keeps_the_peers_without_selectors_and_tell
             node("here", network_unavailable=True, excluded=True), False, "nodeNetworkUnavailable", id="that is first"
         ),
         pytest.param(node("here", ready=False), False, "", id="a node that is not ready, but speaks"),
+        pytest.param(node("here", taints="maintenance"), True, "nodeDrained", id="drained"),
+        pytest.param(node("here", taints="node.kubernetes.io/unschedulable"), False, "", id="cordoned"),
+        pytest.param(
+            node("here", taints="maintenance", excluded=True), False, "nodeLabeledExcludeBalancers", id="label first"
+        ),
     ],
 )  # fmt: skip
 def test_the_node_itself_decides(here: Node, ignore: bool, expected: str) -> None:

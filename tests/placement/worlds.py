@@ -8,6 +8,7 @@ from reconciler.model.advertisements import BGPAdvertisement, L2Advertisement
 from reconciler.model.desired import DesiredState
 from reconciler.model.observed import Endpoint, Members, Node, NodeName, ObservedState, Service
 from reconciler.model.peers import BGPPeer
+from reconciler.model.settings import DrainSettings, Settings
 from tests.builders import desired, observed, pool, selector, service
 from tests.placement.builders import bgp, l2, members, node, peer
 
@@ -85,7 +86,8 @@ _mostly = st.sampled_from([False, False, False, True])
 @st.composite
 def _node(draw: st.DrawFn, name: NodeName) -> Node:
     rack = {"rack": draw(st.sampled_from("12"))}
-    return node(name, rack, network_unavailable=draw(_mostly), excluded=draw(_mostly))
+    taints = draw(st.sampled_from(["", "", "maintenance", "node.kubernetes.io/unschedulable"]))
+    return node(name, rack, network_unavailable=draw(_mostly), excluded=draw(_mostly), taints=taints)
 
 
 _nodes = st.sets(st.sampled_from(NAMES), min_size=1).flatmap(
@@ -98,7 +100,8 @@ def speakers(draw: st.DrawFn) -> Members:
     """Some of the nodes, with links that are unknown, up, down or not there."""
     names = draw(st.sets(st.sampled_from(NAMES)))
     links = {
-        name: draw(st.sampled_from([None, None, "eth0 eth1", "-eth0 eth1", "eth1", "-eth1", ""])) for name in names
+        name: draw(st.sampled_from([None, None, "eth0 eth1", "-eth0 eth1", "eth1", "-eth1", "-eth1 +", "+", ""]))
+        for name in names
     }
     known = {str(name): text for name, text in links.items() if text is not None}
     return members(*(name for name, text in links.items() if text is None), **known)
@@ -144,9 +147,11 @@ def _configurations(draw: st.DrawFn) -> DesiredState:
         peer("tor-a", node_selectors=draw(st.sampled_from([(), (selector({"rack": "1"}),)]))),
         peer("tor-b", draw(st.sampled_from(["192.0.2.200", "fe80::1"])), dual=draw(st.booleans())),
     ]
-    return desired(
+    config = desired(
         *POOLS,
         l2=[draw(_l2(f"l2-{n}")) for n in range(draw(st.integers(0, 3)))],
         bgp=[draw(_bgp(f"bgp-{n}")) for n in range(draw(st.integers(0, 3)))],
         peers=peers[: draw(st.integers(0, 2))],
     )
+    drain = DrainSettings(draw(st.sampled_from([(), ("maintenance",), ("other", "node.kubernetes.io/unschedulable")])))
+    return replace(config, settings=Settings(drain=drain))

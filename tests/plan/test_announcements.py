@@ -1,6 +1,7 @@
 """The plan for the announcers of one node, and the difference of two placements."""
 
 from collections.abc import Iterable
+from typing import NoReturn
 
 import pytest
 from hypothesis import given, settings
@@ -13,6 +14,7 @@ from reconciler.model.observed import InterfaceName, NodeName, ServiceKey
 from reconciler.model.origin import Origin
 from reconciler.model.peers import BGPPeer
 from reconciler.placement.decisions import Placed, Placement
+from reconciler.placement.hearing import heard_of, order_of
 from reconciler.plan.actions import Announce, ClosePeer, OpenPeer, SpeakerAction, Withdraw
 from reconciler.plan.announcements import Change, diff_placements, plan_announcements
 
@@ -170,6 +172,49 @@ def test_carrying_out_the_plan_leaves_nothing_to_do(
                 assert isinstance(new, L2Announcement) or new.peer in up
                 said.update(_distinct({new}))
     assert plan_announcements(target, active(*said.values(), peers=up.values())).actions == ()
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.sets(_announcements), _peers, st.sets(_announcements), _peers)
+def test_a_plan_is_what_a_comparison_of_everything_gives(
+    wanted: set[Announcement], peers: set[BGPPeer], spoken: set[Announcement], sessions: set[BGPPeer]
+) -> None:
+    target = placement(*wanted, peers={one.name: one for one in sorted(peers, key=repr)}.values())
+    up = {one.name: one for one in sorted(sessions, key=repr)}
+    now = active(*_distinct(spoken).values(), peers=up.values())
+    before, after = _distinct(set(now.announcements)), _distinct(set(heard_of(frozenset(wanted))))
+    redefined = {one.name for one in target.peers if one.name in up and up[one.name] != one}
+    again = {k for k, one in after.items() if isinstance(one, RouteAnnouncement) and one.peer in redefined}
+    actions = plan_announcements(target, now).actions
+    gone = [action.announcement for action in actions if isinstance(action, Withdraw)]
+    told = [action.announcement for action in actions if isinstance(action, Announce)]
+    assert gone == sorted((one for key, one in before.items() if key not in after), key=order_of)
+    assert told == sorted((one for k, one in after.items() if before.get(k) != one or k in again), key=order_of)
+    assert [action for action in actions if isinstance(action, Announce) and action.cause is None] == [
+        action for action in actions if isinstance(action, Announce) and action.announcement not in wanted
+    ]
+
+
+def test_where_the_active_set_is_the_very_one_that_is_heard_nothing_is_compared() -> None:
+    class Watched(frozenset[Announcement]):
+        def __sub__(self, _: object) -> NoReturn:
+            raise AssertionError
+
+    found = placement(l2(ONE))
+    found.__dict__["heard"] = heard = Watched(found.heard)
+    assert plan_announcements(found, Active(heard)).actions == ()
+    with pytest.raises(AssertionError):
+        plan_announcements(found, active(l2(ONE)))
+
+
+def test_an_address_that_nobody_can_have_announced_is_new() -> None:
+    wanted = placement(l2(ONE), l2(TWO), route("192.0.2.1/32", "tor"), peers=[TOR])
+    actions = plan_announcements(wanted, active(peers=[TOR]), new={parse_address(ONE)}).actions
+    assert actions == (
+        Announce(l2(ONE), ORIGIN, is_new=True),
+        Announce(l2(TWO), ORIGIN),
+        Announce(route("192.0.2.1/32", "tor"), ORIGIN),
+    )
 
 
 def test_diff_placements_by_service_and_address() -> None:

@@ -6,8 +6,9 @@ from dataclasses import replace
 import pytest
 
 from reconciler.allocation.allocate import allocate
-from reconciler.model.desired import DesiredState, GuardSettings, Settings
+from reconciler.model.desired import DesiredState
 from reconciler.model.observed import ObservedState, Service
+from reconciler.model.settings import GuardSettings, Settings
 from reconciler.plan.guard import Settled, Silenced, Verdict, review, settle
 from reconciler.plan.services import applied, plan_services, writes
 from tests.allocation.counting import calls_made

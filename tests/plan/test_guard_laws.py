@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from reconciler.allocation.allocate import allocate
-from reconciler.model.desired import DesiredState, GuardSettings, Settings
+from reconciler.model.desired import DesiredState
 from reconciler.model.observed import ObservedState, Service
+from reconciler.model.settings import GuardSettings, Settings
 from reconciler.plan.guard import settle
 from reconciler.plan.services import applied, plan_services, writes
 from tests.builders import desired, observed, pool, service

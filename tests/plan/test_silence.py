@@ -10,6 +10,7 @@ from msgspec import structs
 from reconciler.addresses.family import Address
 from reconciler.model.desired import DesiredState
 from reconciler.model.observed import ObservedState, ServiceKey
+from reconciler.model.settings import DrainSettings, Settings
 from reconciler.placement.place import place_nodes, speakers
 from reconciler.plan.silence import announces_alike, silenced
 from tests.builders import desired, observed, pool, service
@@ -99,6 +100,16 @@ def test_silenced(before: DesiredState, after: DesiredState, expected: str) -> N
 )
 def test_silenced_in_different_clusters(state: ObservedState, after: DesiredState, expected: str) -> None:
     assert told(silenced(desired(DUAL, l2=[l2()]), after, state, state)) == expected
+
+
+def test_a_taint_that_drains_every_node_silences_all() -> None:
+    state = replace(cluster(), nodes=(node("ash", taints="maintenance"), node("elm", taints="maintenance other")))
+    before = desired(DUAL, l2=[l2()])
+    after = replace(before, settings=Settings(drain=DrainSettings(("maintenance",))))
+    assert not announces_alike(before, after)
+    assert told(silenced(before, after, state, state)) == V4_AND_V6
+    some = replace(before, settings=Settings(drain=DrainSettings(("other",))))
+    assert told(silenced(before, some, state, state)) == ""
 
 
 def test_a_service_of_another_class_is_none_of_ours() -> None:

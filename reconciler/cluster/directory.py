@@ -51,8 +51,10 @@ class DirectoryCluster:
     The manifests themselves are never touched. Methods may be called from several tasks.
     """
 
-    def __init__(self, path: str | Path, *, namespace: str) -> None:
+    def __init__(self, path: str | Path, *, namespace: str, repeats_events: bool = False) -> None:
+        """`repeats_events`: log an Event also where it was said before since the last write of its Service."""
         self._root = Path(path).absolute()
+        self._repeats_events = repeats_events
         self._namespace = namespace
         self._status = StatusFiles(status_directory(self._root))
         self._lock = Lock()
@@ -165,8 +167,9 @@ class DirectoryCluster:
     def _record_event(self, event: RecordEvent) -> None:
         said = self._said.setdefault(event.service, set())
         fact = (event.type, event.reason, event.message)
-        if fact not in said:
+        if self._repeats_events or fact not in said:
             self._status.append(event.service, *fact)
+        if not self._repeats_events:
             said.add(fact)
 
     def _secret(self, key: str) -> bytes:

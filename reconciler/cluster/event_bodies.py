@@ -36,10 +36,11 @@ class Statement(msgspec.Struct, frozen=True, gc=False):
 
 
 class Speaker(msgspec.Struct, frozen=True, gc=False):
-    """Who says it: the component, and which instance of it."""
+    """Who says it: the component, which instance of it, and the node where that matters."""
 
     component: str
     instance: str
+    host: str = ""
 
 
 def event_name(statement: Statement, serial: int) -> str:
@@ -52,6 +53,9 @@ def new_event(statement: Statement, speaker: Speaker, *, name: str, count: int, 
     """The body that creates an Event; the times are RFC 3339 text."""
     subject = statement.subject
     about = {"apiVersion": "v1", "kind": subject.kind, "namespace": subject.namespace, "name": subject.name}
+    source = {"component": speaker.component}
+    if speaker.host:
+        source["host"] = speaker.host
     return msgspec.json.encode(
         {
             "apiVersion": "v1",
@@ -64,7 +68,7 @@ def new_event(statement: Statement, speaker: Speaker, *, name: str, count: int, 
             "count": count,
             "firstTimestamp": first,
             "lastTimestamp": last,
-            "source": {"component": speaker.component},
+            "source": source,
             "reportingComponent": speaker.component,
             "reportingInstance": speaker.instance,
         }

@@ -56,6 +56,7 @@ class KubernetesCluster:
         followed: Collection[str] = FOLLOWED,
         waking: Collection[str] = WAKING,
         may_write: Callable[[], bool] = lambda: True,
+        repeats_events: bool = False,
     ) -> None:
         """
         Args:
@@ -65,9 +66,12 @@ class KubernetesCluster:
             followed: The names of the kinds that are kept in memory; those of others stay empty.
             waking: The names of those of which a change is a reason to look again.
             may_write: Asked at the last moment before a write goes out.
+            repeats_events: Whether an Event is written that was said before since the last write of its Service: for a
+                role that writes nothing, and knows by itself when there is something new to say.
         """
         self._connection = connection
         self._events = events
+        self._repeats_events = repeats_events
         self._namespace = namespace
         self._waking = waking
         self._may_write = may_write
@@ -206,6 +210,9 @@ class KubernetesCluster:
             return
         subject = Subject("Service", service.namespace, service.name, service.uid)
         statement = Statement(subject, event.type, event.reason, event.message)
+        if self._repeats_events:
+            self._events.put(statement)
+            return
         said = self._said.setdefault(event.service, set())
         if statement not in said:
             said.add(statement)

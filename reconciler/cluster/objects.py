@@ -159,12 +159,14 @@ def node_of(found: wire.Node, *, kept: Interned) -> Node:
     """A Node."""
     conditions = {c.type: c.status for c in (found.status and found.status.conditions) or ()}
     labels = found.metadata.labels or {}
+    taints = (found.spec and found.spec.taints) or ()
     return Node(
         name=NodeName(found.metadata.name),
         labels=kept.labels(labels),
         ready=conditions.get("Ready", "True") == "True",
         network_unavailable=conditions.get("NetworkUnavailable") == "True",
         excluded=_EXCLUDE_LABEL in labels,
+        taints=kept.keep(tuple(sorted({taint.key for taint in taints if taint.key}))),
     )
 
 

@@ -1,12 +1,15 @@
 """What a role asks of any cluster, and how a cluster says no."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Protocol
 
 from reconciler.errors import ReconcilerError
 from reconciler.membership.lease import LeaseRecord, StoredLease
 from reconciler.model.observed import Endpoint, ObservedState, ServiceKey
 from reconciler.plan.actions import ServiceAction
+
+# What kinship encrypts with (XChaCha20-Poly1305).
+MEMBERSHIP_KEY_OCTETS = 32
 
 
 class ClusterError(ReconcilerError):
@@ -68,8 +71,8 @@ class Cluster(Protocol):
 
         Where a plan names a Service twice, both actions carry the version that was observed; the second is accepted
         as long as nobody wrote after the first. What was written is seen by the next look. An Event may be written
-        later than this returns, and is left out where the same was said since the last write of its Service's
-        addresses or condition.
+        later than this returns. For a role that writes Services it is left out where the same was said since the last
+        write of its Service's addresses or condition.
 
         Raises:
             Conflict: The Service changed, or went away, since it was observed.
@@ -143,4 +146,39 @@ class Leases(Protocol):
 
     def changes(self) -> AsyncIterator[None]:
         """Tells each time the record may have changed; never ends, and may miss a change."""
+        ...
+
+
+class MembershipKeys(Protocol):
+    """The key that encrypts what speakers say to each other: made once, and the same for all of them."""
+
+    async def membership_key(self) -> bytes | None:
+        """
+        The key, None when nobody has made it yet.
+
+        Raises:
+            ClusterError: It could not be read, or what is there is no key.
+        """
+        ...
+
+    async def ensure_membership_key(self) -> bytes:
+        """
+        The key, which is made where there is none; one that is there is never replaced.
+
+        Raises:
+            ClusterError: It could not be read or written, or what is there is no key.
+        """
+        ...
+
+
+class SpeakerPods(Protocol):
+    """Where other speakers may be reached, to find the group."""
+
+    async def addresses(self) -> Sequence[str]:
+        """
+        The addresses of their Pods without our own, sorted; that of a Pod is its node's. Some may not answer.
+
+        Raises:
+            ClusterError: They could not be listed.
+        """
         ...

@@ -1,8 +1,13 @@
-"""How a role shows itself where the cluster is a directory: its status document, its Events, and its lock."""
+"""
+How a role shows itself where the cluster is a directory: its status document, its Events, and its lock.
+
+The key that speakers share is kept there as well.
+"""
 
 import asyncio
 import fcntl
 import logging
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +15,7 @@ from typing import BinaryIO
 from urllib.parse import quote
 
 from reconciler.cluster.directory import status_directory
-from reconciler.cluster.port import ClusterError
+from reconciler.cluster.port import MEMBERSHIP_KEY_OCTETS, ClusterError
 from reconciler.cluster.status_files import StatusFiles
 
 _LOG = logging.getLogger(__name__)
@@ -64,7 +69,7 @@ class RoleFiles:
     def _lock(self, name: str) -> BinaryIO:
         path = self._files.root / f".{quote(name, safe='')}.lock"
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(exist_ok=True)
             lock = path.open("ab")
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -85,3 +90,49 @@ class RoleFiles:
     def _announce(self, kind: str, reason: str, message: str) -> None:
         with self._files.locked():
             self._files.append(None, kind, reason, message)
+
+
+class MembershipKeyFile:
+    """The port `MembershipKeys` beside manifests: a file of 32 octets that only our own user may read."""
+
+    def __init__(self, path: str | Path, *, name: str = "membership-key") -> None:
+        self._files = StatusFiles(status_directory(Path(path).absolute()))
+        self._name = name
+
+    async def membership_key(self) -> bytes | None:
+        """
+        The key, None when nobody has made it yet.
+
+        Raises:
+            ClusterError: It cannot be read, or has another size.
+        """
+        return await asyncio.to_thread(self._read)
+
+    async def ensure_membership_key(self) -> bytes:
+        """
+        The key; whoever comes first makes it, of random octets.
+
+        Raises:
+            ClusterError: It cannot be read or written, or has another size.
+        """
+        return await asyncio.to_thread(self._ensure)
+
+    def _ensure(self) -> bytes:
+        found = self._read()
+        if found is not None:
+            return found
+        with self._files.locked():
+            found = self._read()
+            if found is None:
+                found = secrets.token_bytes(MEMBERSHIP_KEY_OCTETS)
+                self._files.write_secret(self._name, found)
+            return found
+
+    def _read(self) -> bytes | None:
+        key = self._files.secret(self._name)
+        if key is not None and len(key) != MEMBERSHIP_KEY_OCTETS:
+            raise ClusterError(
+                f"{self._files.root / self._name}: {len(key)} octets instead of {MEMBERSHIP_KEY_OCTETS}: "
+                "delete it, and a new one is made; speakers that run keep the former key until they are restarted"
+            )
+        return key

@@ -1,14 +1,17 @@
 """The state of a role as a ConfigMap that everybody may read: the port `StatusBoard`."""
 
+import logging
 import time
 from collections.abc import Callable
 
 import msgspec
 
+from reconciler.cluster import wire
 from reconciler.cluster.api_errors import ApiError, NotFound
 from reconciler.cluster.connection import Connection
 from reconciler.cluster.port import ClusterError, NotLeading
 
+_LOG = logging.getLogger(__name__)
 _KEY = "status.json"
 _LABELS = {"app.kubernetes.io/name": "lb-reconciler", "app.kubernetes.io/component": "status"}
 _MERGE_PATCH = "application/merge-patch+json"
@@ -35,9 +38,12 @@ class StatusConfigMaps:
         connection: Connection,
         *,
         namespace: str,
+        node: str | None = None,
         may_write: Callable[[], bool] = lambda: True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`node`: whose speaker this is; what is created here is collected as garbage when its Node is gone."""
+        self._node = node
         self._connection = connection
         self._namespace = namespace
         self._may_write = may_write
@@ -97,7 +103,7 @@ class StatusConfigMaps:
             raise self._explained(exc, "patch") from exc
 
     async def _create(self, name: str, text: str) -> None:
-        metadata = {"name": name, "labels": _LABELS}
+        metadata = {"name": name, "labels": _LABELS, "ownerReferences": await self._owners()}
         body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {_KEY: text}}
         try:
             await self._send("POST", self._path(), body, "application/json")
@@ -106,6 +112,18 @@ class StatusConfigMaps:
             raise ClusterError(message) from exc
         except ApiError as exc:
             raise self._explained(exc, "create") from exc
+
+    async def _owners(self) -> list[dict[str, str]]:
+        """The Node, where there is one and we may know it: without an owner the document outlives it, and no more."""
+        if self._node is None:
+            return []
+        try:
+            raw = await self._connection.request("GET", f"/api/v1/nodes/{self._node}", timeout=_TIMEOUT)
+            uid = _OBJECT.decode(raw).metadata.uid or ""
+        except (ClusterError, msgspec.DecodeError) as error:
+            _LOG.info("the status of node %s outlives it: %s", self._node, error)
+            return []
+        return [{"apiVersion": "v1", "kind": "Node", "name": self._node, "uid": uid}]
 
     async def _send(self, method: str, path: str, body: object, content_type: str) -> None:
         await self._connection.request(
@@ -135,4 +153,9 @@ class StatusConfigMaps:
         )
 
 
+class _Object(msgspec.Struct, gc=False):
+    metadata: wire.Metadata
+
+
+_OBJECT = msgspec.json.Decoder(_Object)
 _CONFIG_MAP = msgspec.json.Decoder(_ConfigMap)

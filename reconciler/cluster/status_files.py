@@ -20,6 +20,8 @@ _RECORD = msgspec.json.Decoder(wire.StatusRecord)
 _STATED = msgspec.json.Decoder(Stated)
 _Record = TypeVar("_Record")
 _EVENTS = "events.jsonl"
+# Modes of files, from which the umask is taken.
+_EVERYBODYS, _OURS_ALONE = 0o666, 0o600
 
 
 def time_of_day() -> str:
@@ -37,7 +39,8 @@ class _EventLine(msgspec.Struct, gc=False):
 
 class StatusFiles:
     """
-    The directory of status: `<namespace>/<name>.json` of Services, `<name>.json` of roles, and `events.jsonl`.
+    The directory of status: `<namespace>/<name>.json` of Services, `<name>.json` of roles, `events.jsonl`, and what
+    roles keep for themselves.
 
     A file is replaced as a whole or not at all, also across a crash. Names that begin with a dot are unfinished
     files and locks; readers skip them.
@@ -86,13 +89,7 @@ class StatusFiles:
         Raises:
             ClusterError: It cannot be read.
         """
-        path = self._role_path(name)
-        try:
-            return path.read_bytes()
-        except FileNotFoundError:
-            return None
-        except OSError as exc:
-            raise ClusterError(f"{path}: {exc.strerror}") from exc
+        return _octets(self._role_path(name))
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -103,7 +100,7 @@ class StatusFiles:
             ClusterError: The directory cannot be written.
         """
         try:
-            self.root.mkdir(parents=True, exist_ok=True)
+            self.root.mkdir(exist_ok=True)
             with (self.root / ".lock").open("ab") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 yield
@@ -119,6 +116,19 @@ class StatusFiles:
     def write_document(self, name: str, document: bytes) -> None:
         """Replace what a role has published; call it while `locked`."""
         _replace(self._role_path(name), document)
+
+    def secret(self, name: str) -> bytes | None:
+        """
+        What is kept under that name for the roles alone, None where there is nothing.
+
+        Raises:
+            ClusterError: It cannot be read.
+        """
+        return _octets(self._secret_path(name))
+
+    def write_secret(self, name: str, octets: bytes) -> None:
+        """Keep something that nobody but our own user may read; call it while `locked`."""
+        _replace(self._secret_path(name), octets, mode=_OURS_ALONE)
 
     def append(self, service: ServiceKey | None, kind: str, reason: str, message: str) -> None:
         """Add an Event to the log, on a line of its own; call it while `locked`. None is about the role itself."""
@@ -158,6 +168,18 @@ class StatusFiles:
     def _role_path(self, name: str) -> Path:
         return self.root / f"{quote(name, safe='')}.json"
 
+    def _secret_path(self, name: str) -> Path:
+        return self.root / quote(name, safe="")
+
+
+def _octets(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as exc:
+        raise ClusterError(f"{path}: {exc.strerror}") from exc
+
 
 def _read(path: Path, decoder: msgspec.json.Decoder[_Record]) -> _Record | None:
     try:
@@ -169,12 +191,12 @@ def _read(path: Path, decoder: msgspec.json.Decoder[_Record]) -> _Record | None:
         raise ClusterError(f"{path}: {reason}: mend it, or delete it to return to the manifest's status") from exc
 
 
-def _replace(path: Path, octets: bytes) -> None:
-    """Let the file be this, or what it was, whatever happens meanwhile."""
+def _replace(path: Path, octets: bytes, *, mode: int = _EVERYBODYS) -> None:
+    """Let the file be this, or what it was, whatever happens meanwhile; `mode` is for one that is new."""
     path.parent.mkdir(exist_ok=True)
     # One name per file: what a crash leaves behind is overwritten by the next attempt.
     unfinished = path.parent / f".{path.name}.unfinished"
-    with unfinished.open("wb") as file:
+    with open(unfinished, "wb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
         file.write(octets)
         file.flush()
         os.fsync(file.fileno())

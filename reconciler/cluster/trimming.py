@@ -47,6 +47,8 @@ class Trimmed:
         # These tell one life of an object from another, and one write from the next; a decision never rests on them.
         for passing in ("resourceVersion", "uid"):
             kept["metadata"].pop(passing, None)
+        if not kept.get("spec", True):
+            del kept["spec"]  # most nodes: they have no taint
         _keep_own_annotations(kept["metadata"])
         _keep_known_conditions(kept.get("status", {}), found.kind)
         self.objects.append({**_HEADS[found.kind], **kept})

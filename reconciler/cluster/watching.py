@@ -43,9 +43,10 @@ async def changes_below(root: Path, status: StatusFiles, *, look_again: float = 
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """What is there: a fingerprint of every manifest, and every directory with its inode."""
+    """What is there: a fingerprint of every manifest and every record, and every directory with its inode."""
 
     files: frozenset[tuple[Path, int, int, int]]
+    records: frozenset[tuple[Path, int, int, int]]
     directories: frozenset[tuple[Path, int]]
 
     @property
@@ -54,14 +55,20 @@ class _Look:
 
 
 def _look(root: Path, status: StatusFiles) -> _Look:
-    files = set()
-    directories = set()
+    files: set[tuple[Path, int, int, int]] = set()
+    records: set[tuple[Path, int, int, int]] = set()
+    directories: set[tuple[Path, int]] = set()
     try:
         for path in manifest_files(root, leave_out=status.root):
-            stat = path.stat()
-            files.add((path, stat.st_ino, stat.st_ctime_ns, stat.st_size))
+            files.add(_fingerprint(path))
     except (OSError, ClusterError):
         pass  # It is being changed at this moment, or gone: the next look is different again.
+    try:
+        # Those in a directory that was not watched yet when they were written show nowhere else.
+        for directory in status.directories():
+            records.update(_fingerprint(path) for path in directory.iterdir() if status.is_record(path))
+    except OSError:
+        pass
     try:
         # The parent tells when the root itself is replaced.
         directories.add((root.parent, root.parent.stat().st_ino))
@@ -69,7 +76,12 @@ def _look(root: Path, status: StatusFiles) -> _Look:
             directories.add((path, path.stat().st_ino))
     except OSError:
         pass
-    return _Look(frozenset(files), frozenset(directories))
+    return _Look(frozenset(files), frozenset(records), frozenset(directories))
+
+
+def _fingerprint(path: Path) -> tuple[Path, int, int, int]:
+    stat = path.stat()
+    return path, stat.st_ino, stat.st_ctime_ns, stat.st_size
 
 
 def _reason(touched: frozenset[Path], before: _Look, now: _Look, status: StatusFiles) -> str | None:
@@ -79,5 +91,6 @@ def _reason(touched: frozenset[Path], before: _Look, now: _Look, status: StatusF
         return f"{min(changed)} changed"
     if changed_files := before.files ^ now.files:
         return f"{min(changed_files)[0]} changed"
-    records = sorted(path for path in touched if status.is_record(path) and not status.is_own_write(path))
-    return f"{records[0]} changed" if records else None
+    written = touched | {path for path, *_ in before.records ^ now.records}
+    records = [path for path in written if status.is_record(path) and not status.is_own_write(path)]
+    return f"{min(records)} changed" if records else None

@@ -112,10 +112,23 @@ class NodeStatus(Struct, gc=False):
     conditions: list[Condition] | None = None
 
 
+class Taint(Struct, gc=False):
+    """An entry of `spec.taints`."""
+
+    key: str | None = None
+
+
+class NodeSpec(Struct, gc=False):
+    """`spec` of a Node."""
+
+    taints: list[Taint] | None = None
+
+
 class Node(Struct, gc=False):
     """v1 Node."""
 
     metadata: Metadata
+    spec: NodeSpec | None = None
     status: NodeStatus | None = None
 
 

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from reconciler.cluster.connection import Connection
 from reconciler.cluster.event_bodies import Speaker
@@ -14,6 +15,7 @@ from reconciler.cluster.port import NotSynced
 from reconciler.model.observed import ObservedState, Service, ServiceKey
 
 PATIENCE = 30.0
+CONTROLLER = Speaker("lb-reconciler-controller", "pod-a")
 
 
 class Leading:
@@ -58,12 +60,17 @@ def service_in(observed: ObservedState, key: ServiceKey) -> Service | None:
 
 
 @asynccontextmanager
-async def following(kubeconfig: Path) -> AsyncIterator[Live]:
+async def following(
+    kubeconfig: Path,
+    *,
+    speaker: Speaker = CONTROLLER,
+    **options: Any,
+) -> AsyncIterator[Live]:
     """A cluster with a namespace `lb-reconciler` of its own, followed until the end of the context."""
     leading = Leading()
     connection = await Connection.open(kubeconfig=str(kubeconfig))
-    events = EventQueue(connection, Speaker("lb-reconciler-controller", "pod-a"), may_write=leading)
-    cluster = KubernetesCluster(connection, events, namespace="lb-reconciler", may_write=leading)
+    events = EventQueue(connection, speaker, may_write=leading)
+    cluster = KubernetesCluster(connection, events, namespace="lb-reconciler", may_write=leading, **options)
     running = asyncio.create_task(cluster.run())
     try:
         yield Live(cluster, connection, events, leading)

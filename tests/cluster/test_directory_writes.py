@@ -253,6 +253,13 @@ def test_an_event_is_repeated_only_after_a_write(root: Path) -> None:
     assert len(events_in(root)) == 2
 
 
+def test_a_role_that_writes_nothing_repeats_an_event_whenever_it_says_so(root: Path) -> None:
+    cluster = DirectoryCluster(root, namespace="lb", repeats_events=True)
+    announced = RecordEvent(KEY, "Normal", "nodeAssigned", "announcing")
+    carry_out(cluster, announced, announced)
+    assert len(events_in(root)) == 2
+
+
 def test_a_line_that_was_cut_short_does_not_spoil_the_next(root: Path) -> None:
     (root / "status").mkdir()
     (root / "status/events.jsonl").write_text('{"time": "20', encoding="utf-8")

@@ -241,11 +241,13 @@ def a_slice(*endpoints: Any, name: str = "web-1", service: str | None = "web") -
     ("conditions", "serving"),
     [
         pytest.param(None, True, id="no conditions"),
-        pytest.param({}, True, id="empty conditions"),
-        pytest.param({"ready": True, "serving": False}, True, id="ready, not serving"),
-        pytest.param({"ready": None, "serving": False}, True, id="ready unset, not serving"),
+        pytest.param({"ready": True}, True, id="S-L2-28 ready"),
+        pytest.param({"serving": True}, True, id="S-L2-28 ready unset, serving"),
+        pytest.param({"ready": True, "serving": False}, True, id="S-L2-28 ready, not serving"),
+        pytest.param({}, True, id="S-L2-28 empty conditions"),
+        pytest.param({"ready": None, "serving": False}, True, id="S-L2-28 ready unset, not serving"),
+        pytest.param({"ready": False}, False, id="S-L2-28 not ready"),
         pytest.param({"ready": False, "serving": True, "terminating": True}, True, id="terminating, still serving"),
-        pytest.param({"ready": False}, False, id="not ready"),
         pytest.param({"ready": False, "serving": None}, False, id="not ready, serving unset"),
         pytest.param({"ready": False, "serving": False}, False, id="neither"),
     ],
@@ -297,6 +299,25 @@ def a_node(*conditions: tuple[str, str], **labels: str) -> dict[str, Any]:
 )
 def test_nodes(document: dict[str, Any], expected: Node) -> None:
     assert read(document).nodes == (expected,)
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        pytest.param(None, (), id="no spec"),
+        pytest.param({"unschedulable": True}, (), id="a cordon that no controller has seen"),
+        pytest.param({"taints": None}, (), id="null"),
+        pytest.param(
+            {"taints": [{"key": "b", "effect": "NoExecute"}, {"key": "a", "value": "x"}]}, ("a", "b"), id="two"
+        ),
+        pytest.param(
+            {"taints": [{"key": "a", "effect": "NoExecute"}, {"key": "a"}]}, ("a",), id="one key, two effects"
+        ),
+        pytest.param({"taints": [{"effect": "NoExecute"}]}, (), id="no key"),
+    ],
+)
+def test_of_taints_the_keys_are_read(spec: Any, expected: tuple[str, ...]) -> None:
+    assert read({**a_node(), "spec": spec}).nodes == (Node(NodeName("n"), taints=expected),)
 
 
 def test_namespaces_have_labels() -> None:

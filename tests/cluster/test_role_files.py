@@ -1,5 +1,6 @@
 """How a role shows itself beside plain manifests, and keeps a second one of its name away."""
 
+import asyncio
 import json
 import os
 import signal
@@ -11,7 +12,7 @@ import pytest
 
 from reconciler.cluster.directory import DirectoryCluster, read_snapshot
 from reconciler.cluster.port import ClusterError
-from reconciler.cluster.role_files import RoleFiles
+from reconciler.cluster.role_files import MembershipKeyFile, RoleFiles
 
 NAME = "lb-reconciler-status-controller"
 
@@ -110,7 +111,7 @@ def test_where_no_lock_can_be_made_nobody_works(root: Path) -> None:
 def test_one_that_is_killed_leaves_room_for_the_next(root: Path) -> None:
     program = f"""
 import time
-from reconciler.cluster.role_files import RoleFiles
+from reconciler.cluster.role_files import MembershipKeyFile, RoleFiles
 with RoleFiles({str(root)!r}).alone("controller"):
     print("here", flush=True)
     time.sleep(600)
@@ -124,3 +125,43 @@ with RoleFiles({str(root)!r}).alone("controller"):
         other.wait()
     with RoleFiles(root).alone("controller"):
         pass
+
+
+# The speakers' key
+
+
+async def test_the_key_is_made_once_and_read_by_all(root: Path) -> None:
+    assert await MembershipKeyFile(root).membership_key() is None
+    made = await asyncio.gather(*(MembershipKeyFile(root).ensure_membership_key() for _ in range(8)))
+    assert len(set(made)) == 1
+    assert len(made[0]) == 32
+    assert await MembershipKeyFile(root).membership_key() == made[0]
+    assert await MembershipKeyFile(root, name="membership-key-x").ensure_membership_key() != made[0]
+
+
+async def test_the_key_is_nobody_elses_business(root: Path) -> None:
+    await MembershipKeyFile(root).ensure_membership_key()
+    assert (root / "status/membership-key").stat().st_mode & 0o777 == 0o600
+    assert (await DirectoryCluster(root, namespace="lb").observe()).secrets is None
+
+
+async def test_a_key_that_somebody_put_there_is_used(root: Path) -> None:
+    (root / "status").mkdir()
+    (root / "status/membership-key").write_bytes(bytes(range(32)))
+    assert await MembershipKeyFile(root).ensure_membership_key() == bytes(range(32))
+
+
+async def test_a_key_of_the_wrong_size_is_refused_and_left_alone(root: Path) -> None:
+    (root / "status").mkdir()
+    (root / "status/membership-key").write_bytes(b"horse")
+    for ask in (MembershipKeyFile(root).membership_key, MembershipKeyFile(root).ensure_membership_key):
+        with pytest.raises(ClusterError, match="membership-key: 5 octets instead of 32: delete it") as refused:
+            await ask()
+        assert "horse" not in str(refused.value)
+    assert (root / "status/membership-key").read_bytes() == b"horse"
+
+
+async def test_a_key_that_cannot_be_kept_is_an_error(root: Path) -> None:
+    (root / "status").write_text("in the way", encoding="utf-8")
+    with pytest.raises(ClusterError, match="status"):
+        await MembershipKeyFile(root).ensure_membership_key()

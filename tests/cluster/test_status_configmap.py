@@ -150,3 +150,20 @@ async def test_a_document_that_is_no_text_is_refused(board: StatusConfigMaps) ->
         await board.publish(NAME, b"\xff")
     await board.publish(NAME, b"{}")
     assert await board.published(NAME) == b"{}"
+
+
+async def test_what_a_node_publishes_goes_with_it(connection: Connection, api: Api, namespace: str) -> None:
+    node = api.create("nodes", None, {"metadata": {"name": namespace}})
+    await StatusConfigMaps(connection, namespace=namespace, node=namespace).publish("of-a-node", b"{}")
+    (owner,) = api.get("configmaps", namespace, "of-a-node")["metadata"]["ownerReferences"]
+    assert owner == {"apiVersion": "v1", "kind": "Node", "name": namespace, "uid": node["metadata"]["uid"]}
+    api.delete("nodes", None, namespace)
+
+
+async def test_a_node_that_nobody_knows_publishes_all_the_same(
+    connection: Connection, board: StatusConfigMaps, api: Api, namespace: str
+) -> None:
+    await StatusConfigMaps(connection, namespace=namespace, node="nowhere").publish("of-a-node", b"{}")
+    await board.publish(NAME, b"{}")
+    for name in ("of-a-node", NAME):
+        assert "ownerReferences" not in api.get("configmaps", namespace, name)["metadata"]

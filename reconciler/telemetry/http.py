@@ -14,7 +14,7 @@ from typing import NamedTuple
 from aiohttp import web
 
 from reconciler.errors import ReconcilerError
-from reconciler.telemetry.metrics import CONTENT_TYPE
+from reconciler.telemetry.role_metrics import CONTENT_TYPE
 
 _LOG = logging.getLogger(__name__)
 # An answer that is being written when the process ends; hand-over must not wait for a slow reader.

@@ -1,7 +1,9 @@
 """
-One role's state as a value, and its JSON: `/status`, and the document that everybody can read in the cluster. No I/O.
+The state of a controller as a value, and its JSON: `/status`, and the document that everybody can read in the cluster.
 
-Both are described in docs/status.md. Keys may be added; `FORMAT_VERSION` rises when anything else changes.
+A speaker's (`speaker_status.py`) has some of the same parts. Both forms are described in docs/status.md. No I/O.
+
+Keys may be added; `FORMAT_VERSION` rises when anything else changes.
 """
 
 from collections.abc import Iterable
@@ -24,11 +26,11 @@ PASSED, HELD, REFUSED = "passed", "held", "refused"
 LARGEST_DOCUMENT = 256 * 1024
 
 
-class _Fact(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    pass
+class Fact(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A part of a status, under the names that its JSON has."""
 
 
-class NewestRevision(_Fact, frozen=True, kw_only=True):
+class NewestRevision(Fact, frozen=True, kw_only=True):
     """
     What the files say now, and what became of it.
 
@@ -42,7 +44,7 @@ class NewestRevision(_Fact, frozen=True, kw_only=True):
     message: str | None = None
 
 
-class GuardState(_Fact, frozen=True, kw_only=True):
+class GuardState(Fact, frozen=True, kw_only=True):
     """
     The plan that is held back: that of `revision`, which need not be the newest where that is refused. `digest` is
     what an approval names; `affected` are the Services it is about; `approved_plan` is what the configuration
@@ -57,7 +59,7 @@ class GuardState(_Fact, frozen=True, kw_only=True):
     approved_plan: str | None = None
 
 
-class RelatedPlace(_Fact, frozen=True, kw_only=True):
+class RelatedPlace(Fact, frozen=True, kw_only=True):
     """The other place of a problem."""
 
     path: str
@@ -66,7 +68,7 @@ class RelatedPlace(_Fact, frozen=True, kw_only=True):
     note: str
 
 
-class ProblemFound(_Fact, frozen=True, kw_only=True):
+class ProblemFound(Fact, frozen=True, kw_only=True):
     """One problem of the newest configuration, as `validate` prints it."""
 
     path: str
@@ -78,7 +80,7 @@ class ProblemFound(_Fact, frozen=True, kw_only=True):
     related: tuple[RelatedPlace, ...] = ()
 
 
-class LastPass(_Fact, frozen=True, kw_only=True):
+class LastPass(Fact, frozen=True, kw_only=True):
     """The pass that ended last: what woke it, how long it took in seconds, and what went wrong."""
 
     finished_at: datetime | None = None
@@ -87,7 +89,7 @@ class LastPass(_Fact, frozen=True, kw_only=True):
     error: str | None = None
 
 
-class ClusterState(_Fact, frozen=True, kw_only=True):
+class ClusterState(Fact, frozen=True, kw_only=True):
     """Whether the cluster was read completely once, and since when, and why, it cannot be reached."""
 
     synced: bool = False
@@ -95,7 +97,7 @@ class ClusterState(_Fact, frozen=True, kw_only=True):
     error: str | None = None
 
 
-class ControllerStatus(_Fact, frozen=True, kw_only=True):
+class ControllerStatus(Fact, frozen=True, kw_only=True):
     """
     Everything a controller says about itself.
 
@@ -123,7 +125,7 @@ class ControllerStatus(_Fact, frozen=True, kw_only=True):
     cut: str | None = None
 
 
-class PublishedVerdict(_Fact, frozen=True, kw_only=True):
+class PublishedVerdict(Fact, frozen=True, kw_only=True):
     """
     What a published document says about configurations: the newest revision and its verdict, and the one in force.
 
@@ -190,7 +192,7 @@ def controller_status(
         revision=in_force.revision if in_force else None,
         newest=newest,
         guard=_guard_state(verdict, held_revision, newest_guard.approved_plan),
-        problems=tuple(map(_problem_found, problems)),
+        problems=tuple(map(problem_found, problems)),
         last_pass=last_pass,
         cluster=cluster,
         counts=counts_of(allocation) if allocation else Counts(),
@@ -284,7 +286,8 @@ def _guard_state(verdict: Verdict, revision: str | None, approved_plan: str | No
     )
 
 
-def _problem_found(problem: Problem) -> ProblemFound:
+def problem_found(problem: Problem) -> ProblemFound:
+    """A problem as a part of a status."""
     related = (
         RelatedPlace(path=r.origin.path, line=r.origin.line, column=r.origin.column, note=r.note)
         for r in problem.related

@@ -1,4 +1,4 @@
-"""A controller's state for tests, as its loop would put it together."""
+"""The state of a controller and of a speaker for tests, as their loops would put it together."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -8,6 +8,18 @@ from reconciler.model.observed import ObservedState, ServiceKey
 from reconciler.model.origin import Origin, Problem, Related, Severity
 from reconciler.plan.guard import Verdict
 from reconciler.telemetry.metrics import Reading
+from reconciler.telemetry.speaker_status import (
+    AnnouncementRow,
+    AnnouncementState,
+    ConflictRow,
+    DeclinedRow,
+    HandoverRow,
+    LinkRow,
+    MemberRow,
+    MemberState,
+    SpeakerStatus,
+    speaker_status,
+)
 from reconciler.telemetry.status import (
     HELD,
     ClusterState,
@@ -80,3 +92,50 @@ def held(**facts: Any) -> ControllerStatus:
 def reading(found: ControllerStatus, **facts: Any) -> Reading:
     """What a scrape finds."""
     return Reading(status=found, **facts)
+
+
+def speaker(**facts: Any) -> SpeakerStatus:
+    """A speaker that announces two addresses in a group of three; `facts` say what else is the case."""
+    usual = {
+        "version": "1.2.3",
+        "node": "worker-1",
+        "lb_class": "",
+        "not_ready": None,
+        "revision": "sha256:one",
+        "newest": NewestRevision(revision="sha256:one", verdict="passed", since=NOON),
+        "members": (
+            MemberRow(node="worker-2", state=MemberState.SUSPECT, loaded="one", in_use="one", ready=True),
+            MemberRow(node="worker-1", state=MemberState.ALIVE, loaded="one", in_use="one", ready=True),
+            MemberRow(node="worker-3", state=MemberState.ABSENT),
+        ),
+        "links": (
+            LinkRow(name="eth1", mac="02:00:00:00:00:0b", carrier=False),
+            LinkRow(name="eth0", mac="02:00:00:00:00:0a"),
+            LinkRow(name="veth1", mac="02:00:00:00:00:0c", used=False, reason="excluded by ^veth.*"),
+        ),
+        "last_pass": LastPass(finished_at=NOON, duration_seconds=0.001, reasons=("cluster: Service shop/web",)),
+        "cluster": ClusterState(synced=True),
+        "announcements": (
+            AnnouncementRow(services=("shop/api", "shop/web"), address="192.0.2.1", since=NOON),
+            AnnouncementRow(services=("shop/web",), address="2001:db8::1", interfaces=("eth0",), since=NOON),
+            AnnouncementRow(services=("shop/new",), address="192.0.2.9", state=AnnouncementState.PROBING),
+        ),
+        "declined": (DeclinedRow(service="shop/far", protocol="l2", reason="notOwner", message="worker-2 is closer"),),
+    }
+    return speaker_status(**{**usual, **facts})
+
+
+CONFLICT = ConflictRow(
+    address="192.0.2.1",
+    mac="02:00:00:00:00:ff",
+    interface="eth0",
+    since=NOON,
+    message="02:00:00:00:00:ff answers for it on eth0",
+)
+HANDOVER = HandoverRow(address="192.0.2.1", successor="worker-2")
+
+
+def waiting(**facts: Any) -> SpeakerStatus:
+    """The same while it waits for others before it takes a newer revision into use."""
+    newest = NewestRevision(revision="sha256:two", verdict="passed", since=NOON, message="worker-2 has not got it yet")
+    return speaker(**{"newest": newest, **facts})

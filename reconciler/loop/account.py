@@ -13,7 +13,8 @@ from reconciler.loop.leadership import Leadership
 from reconciler.loop.pacing import Occasion
 from reconciler.loop.rounds import Failed
 from reconciler.plan.guard import Verdict
-from reconciler.telemetry.metrics import Metrics, PassResult
+from reconciler.telemetry.metrics import Metrics
+from reconciler.telemetry.role_metrics import PassResult
 from reconciler.telemetry.status import (
     HELD,
     ClusterState,

@@ -14,7 +14,7 @@ from functools import partial
 from reconciler.allocation.decisions import Allocation
 from reconciler.allocation.standing import Allocator
 from reconciler.cluster.api_errors import ApiError, Unreachable
-from reconciler.cluster.port import Cluster, ClusterError, NotLeading, NotSynced, StatusBoard
+from reconciler.cluster.port import Cluster, ClusterError, MembershipKeys, NotLeading, NotSynced, StatusBoard
 from reconciler.config.checks import check_cluster
 from reconciler.loop.configuration import Configuration
 from reconciler.loop.execution import Executor, IncompleteError
@@ -62,6 +62,7 @@ class Controller:
         leadership: Leadership,
         notices: Notices,
         executor: Executor,
+        keys: MembershipKeys,
         lb_class: str,
     ) -> None:
         self._cluster = cluster
@@ -72,6 +73,7 @@ class Controller:
         self._leadership = leadership
         self._notices = notices
         self._executor = executor
+        self._keys: MembershipKeys | None = keys
         self._lb_class = lb_class
         self._allocator = Allocator()
         self._hold: Hold | None = None
@@ -80,6 +82,7 @@ class Controller:
         # Hashes of documents that say no more than we remember: ours, and what was read when we last began to lead.
         self._familiar: set[int] = set()
         self._publishing = asyncio.Lock()
+        self._key_complaint: str | None = None
         self.decided: Decided | None = None
         self.inherited: PublishedVerdict | None = None
         self.unsynced: str | None = "nothing was read yet"
@@ -145,6 +148,7 @@ class Controller:
     async def _lead_on(self) -> None:
         if not self._remembers:
             await self._remember()
+        await self._make_key()
         try:
             await self._decide_and_write(await self._cluster.observe())
         finally:
@@ -197,6 +201,20 @@ class Controller:
         self._familiar.add(hash(document))
         await self._cluster.catch_up()
         self._remembers = True
+
+    async def _make_key(self) -> None:
+        """Speakers cannot find each other before somebody has made their key; Services do not depend on it."""
+        if self._keys is None:
+            return
+        try:
+            await self._keys.ensure_membership_key()
+            self._keys, self._key_complaint = None, None
+        except NotLeading:
+            raise
+        except ClusterError as error:
+            if str(error) != self._key_complaint:
+                self._key_complaint = str(error)
+                _LOG.warning("the speakers' key cannot be made: %s", error)
 
     async def _follow_leader(self) -> None:
         """Learn what has passed while somebody else leads, so as not to judge it again, or compare with older files."""

@@ -6,6 +6,7 @@ A wake-up says that something may have changed and nothing of what: one pass ans
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from math import inf
 
 from reconciler.errors import ReconcilerError
 
@@ -25,12 +26,21 @@ class Source(StrEnum):
     SIGNAL = "signal"
     SCHEDULE = "schedule"
     LEADERSHIP = "leadership"
+    MEMBERS = "members"
+    LINKS = "links"
     RETRY = "retry"
     START = "start"
 
 
 # These do not sit out a back-off: people wait for their effect, or the state that caused the failures is over.
-URGENT = frozenset({Source.FILES, Source.SIGNAL, Source.LEADERSHIP})
+URGENT = frozenset({Source.FILES, Source.SIGNAL, Source.LEADERSHIP, Source.MEMBERS, Source.LINKS})
+
+# These do not wait for quiet: the server tells of a change when it is complete, and somebody waits for the answer. Of
+# files several are often changed together.
+PROMPT = frozenset({Source.CLUSTER})
+
+# The others do not say anything of the files.
+FILES_MAY_HAVE_CHANGED = frozenset({Source.FILES, Source.SIGNAL, Source.SCHEDULE, Source.START})
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +56,10 @@ class Pace:
     """
     How eager the passes are, in seconds.
 
-    A pass waits until nobody has asked for `quiet`, at most `longest_wait` after the first asked. After a pass comes a
-    gap as long as the pass was, at most `longest_gap`: a storm gets half of the machine, and who wakes an idle process
-    does not wait. After failures in a row the waits double from `first_backoff` to `longest_backoff`.
+    A pass waits until nobody has asked for `quiet`, at most `longest_wait` after the first asked; but not where only
+    changes of the cluster ask. After a pass comes a gap as long as the pass has worked, at most `longest_gap`: a storm
+    gets half of the machine, and what comes in the gap is one pass. After failures in a row the waits double from
+    `first_backoff` to `longest_backoff`.
     """
 
     quiet: float = 0.01
@@ -112,6 +123,8 @@ class Pacer:
         if self._running is not None or self._waiting is None:
             return None
         if self._backoff_until is None:
+            if self._waiting.sources <= PROMPT:
+                return max(self._waiting.since, self._gap_until)
             return self._settled(self._waiting.since, self._last_asked_at)
         patient = max(self._backoff_until, self._gap_until)
         return min(patient, self._settled(*self._urgent)) if self._urgent else patient
@@ -132,14 +145,19 @@ class Pacer:
         self._began_at = now
         return self._running
 
-    def succeed(self, now: float) -> None:
+    def succeed(self, now: float, worked: float = inf) -> None:
         """
         The pass has done all that it should.
+
+        Args:
+            now: The end of the pass.
+            worked: Seconds of the processor that it has used, as far as they are known: those in which it waited for
+                somebody else's answer need no gap.
 
         Raises:
             PacingError: None is under way.
         """
-        self._end(now)
+        self._end(now, worked)
         self._failures, self._backoff_until = 0, None
 
     def fail(self, now: float, jitter: float) -> None:
@@ -153,18 +171,18 @@ class Pacer:
         Raises:
             PacingError: None is under way.
         """
-        failed = self._end(now)
+        failed = self._end(now, inf)
         # An exponent that grows for days would overflow.
         whole = min(self._pace.longest_backoff, self._pace.first_backoff * 2.0 ** min(self._failures, 32))
         self._failures += 1
         self._backoff_until = now + whole * (1 + jitter) / 2
         self._waiting = _Waiting.again(failed, self._waiting)
 
-    def _end(self, now: float) -> Occasion:
+    def _end(self, now: float, worked: float) -> Occasion:
         if self._running is None:
             raise PacingError("no pass is under way")
         ended, self._running = self._running, None
-        self._gap_until = now + min(self._pace.longest_gap, now - self._began_at)
+        self._gap_until = now + min(self._pace.longest_gap, now - self._began_at, worked)
         return ended
 
     def _settled(self, first: float, last: float) -> float:

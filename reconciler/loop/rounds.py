@@ -49,11 +49,14 @@ class Rounds:
         *,
         pacer: Pacer,
         clock: Callable[[], float] = time.monotonic,
+        work_clock: Callable[[], float] = time.process_time,
     ) -> None:
+        """Both clocks are in seconds; the second one goes on only while this process has the processor."""
         self._make_pass = make_pass
         self._observer = observer
         self._pacer = pacer
         self._clock = clock
+        self._work_clock = work_clock
         self._disturbed = asyncio.Event()
         self._last_problem: str | None = None
         self._repetitions = 0
@@ -97,16 +100,16 @@ class Rounds:
             pass
 
     async def _round(self) -> None:
-        began = self._clock()
+        began, work_began = self._clock(), self._work_clock()
         occasion = self._pacer.begin(began)
         failed = await self._attempt(occasion)
-        ended = self._clock()
+        ended, worked = self._clock(), self._work_clock() - work_began
         if failed is None:
-            self._pacer.succeed(ended)
+            self._pacer.succeed(ended, worked)
             self._repetitions = 0
         elif failed.is_partial:
             # Everybody else was served, and whoever asks next is not to wait for those who could not be.
-            self._pacer.succeed(ended)
+            self._pacer.succeed(ended, worked)
             self._repeat_later()
         else:
             self._pacer.fail(ended, random.random())  # noqa: S311 - spreads the attempts of several replicas

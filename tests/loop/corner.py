@@ -22,6 +22,7 @@ POOLS = "pools.yaml"
 _SUBJECT = {"kind": "ServiceAccount", "name": "controller", "namespace": NAMESPACE}
 _LEASES = {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["create", "get", "patch", "watch"]}
 _READ = {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get"]}
+_MAKE_KEY = {"apiGroups": [""], "resources": ["secrets"], "verbs": ["create", "get"]}
 _PUBLISH = {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["create", "get", "patch"]}
 
 
@@ -67,7 +68,7 @@ class Corner:
         self._root = root
         self._started = 0
         for namespace, rules in (
-            (self.namespace, (_LEASES, _READ)),
+            (self.namespace, (_LEASES, _READ, _MAKE_KEY)),
             (self._status_namespace, (_PUBLISH,)),
         ):
             api.create_namespace(namespace)

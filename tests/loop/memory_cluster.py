@@ -170,6 +170,16 @@ class MemoryHerald:
         self.said.append((reason, message))
 
 
+class MemoryKeys:
+    """The port `MembershipKeys`: one that has been made."""
+
+    async def membership_key(self) -> bytes | None:
+        return bytes(32)
+
+    async def ensure_membership_key(self) -> bytes:
+        return bytes(32)
+
+
 class Switch:
     """The port `Leadership`, as a test says."""
 
@@ -204,6 +214,7 @@ class Replica:
             leadership=self.leadership,
             notices=Notices(self.herald),
             executor=Executor(ports.cluster, lambda *_: None, concurrency=4),
+            keys=MemoryKeys(),
             lb_class="",
         )
         self.account = Account(

@@ -1,0 +1,134 @@
+"""
+The life of a speaker process: everything that runs beside the passes, and the order in which it ends.
+
+On SIGTERM the others take our addresses over first, and only then we fall silent; or, where a restart is announced,
+they leave them with us for a while.
+"""
+
+import asyncio
+import gc
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from reconciler.announcers.layer2 import Layer2Announcer
+from reconciler.errors import ReconcilerError
+from reconciler.loop.configuration import Configuration
+from reconciler.loop.group import Group
+from reconciler.loop.handing_over import HandingOver
+from reconciler.loop.pacing import FILES_MAY_HAVE_CHANGED, Occasion, Source
+from reconciler.loop.publishing import Publishing
+from reconciler.loop.rounds import Rounds
+from reconciler.loop.speaker import Speaker
+from reconciler.loop.tasks import cancelled, running, until
+from reconciler.loop.triggers import Triggers
+
+_LOG = logging.getLogger(__name__)
+# In seconds. A successor announces within a fraction of the first; a Pod is killed after 30.
+_LAST_PASS = 2.0
+_HAND_OVER = 5.0
+_LAST_EVENTS = 0.2
+_BLIND = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakerParts:
+    """What a speaker process is made of; `beside` runs as long as the process does."""
+
+    speaker: Speaker
+    configuration: Configuration
+    group: Group
+    announcer: Layer2Announcer
+    handing_over: HandingOver
+    rounds: Rounds
+    triggers: Triggers
+    publish: Callable[[], Awaitable[None]]
+    flush_events: Callable[[float], Awaitable[None]]
+    beside: Sequence[Callable[[], Coroutine[Any, Any, None]]]
+
+
+class SpeakerProcess:
+    """Runs until it is told to stop."""
+
+    def __init__(self, parts: SpeakerParts) -> None:
+        self._parts = parts
+        self._stop = asyncio.Event()
+        self._publishing = Publishing(parts.publish)
+        self._is_settled = False
+
+    def stop(self) -> None:
+        """Hand over and end."""
+        self._stop.set()
+
+    def has_news(self) -> None:
+        """The status may be another than it was."""
+        self._publishing.has_news()
+
+    async def make_pass(self, occasion: Occasion) -> None:
+        """One pass, and what follows from it."""
+        parts = self._parts
+        try:
+            await parts.speaker.make_pass(look_at_files=not FILES_MAY_HAVE_CHANGED.isdisjoint(occasion.sources))
+        finally:
+            parts.triggers.watch(parts.configuration.directories)
+            self._publishing.has_news()
+            self._settle()
+
+    async def run(self) -> None:
+        """Until `stop`; then end in order. What ends before that ends the process, with its error."""
+        parts = self._parts
+        await parts.configuration.restore()
+        parts.rounds.wake(Source.START, "start")
+        mains = (parts.triggers.run, self._publishing.run, parts.announcer.run, parts.handing_over.run, *parts.beside)
+        async with running(*mains) as beside:
+            passing = asyncio.create_task(parts.rounds.run())
+            stopping = asyncio.create_task(until(self._stop))
+            tasks = {passing, stopping}
+            ended, _ = await asyncio.wait({*tasks, beside}, return_when=asyncio.FIRST_COMPLETED)
+            await self._bid_farewell(passing, is_orderly=beside not in ended)
+            await cancelled(tasks)
+        for task in ended:
+            task.result()
+
+    async def _bid_farewell(self, passing: "asyncio.Task[None]", *, is_orderly: bool) -> None:
+        """`is_orderly`: whatever is needed to hand over still runs."""
+        parts = self._parts
+        in_force = parts.configuration.in_force
+        grace = in_force.settings.announcements.restart_grace if in_force else 0.0
+        try:
+            if is_orderly and grace > 0:
+                await parts.group.restart_within(grace)
+            elif is_orderly:
+                await self._hand_over(passing)
+        finally:
+            parts.rounds.stop()
+            await parts.announcer.close()
+            await parts.flush_events(_LAST_EVENTS)
+            await parts.group.leave()
+
+    async def _hand_over(self, passing: "asyncio.Task[None]") -> None:
+        """A last pass without ourselves among the members: everything we say has a successor, or ends."""
+        parts = self._parts
+        await parts.group.say_farewell()
+        if parts.announcer.active().announcements:
+            parts.rounds.stop()
+            await asyncio.wait({passing}, timeout=_LAST_PASS)
+            # One that hangs must not go on beside this one.
+            await cancelled([passing])
+            try:
+                async with asyncio.timeout(_LAST_PASS):
+                    await parts.speaker.make_pass(look_at_files=False)
+            except (ReconcilerError, TimeoutError) as error:
+                _LOG.warning("who takes over is not known, so nobody is waited for: %s", error)
+                # The others know that this node leaves, and take over by themselves.
+                await asyncio.sleep(_BLIND)
+            else:
+                await parts.handing_over.finished(_HAND_OVER)
+
+    def _settle(self) -> None:
+        """What was read at the start stays: looking for garbage among it stops the process for a moment each time."""
+        if not self._is_settled and self._parts.speaker.unsynced is None:
+            self._is_settled = True
+            gc.collect()
+            gc.freeze()

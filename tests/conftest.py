@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from reconciler.cli.lab import Lab, LabError, why_no_lab
 from tests.controlplane.api import Api
 from tests.controlplane.build import NoControlPlaneError, Programs, find_programs
 from tests.controlplane.harness import ControlPlane
@@ -70,3 +71,21 @@ def namespace(api: Api) -> str:
 def lb_class() -> str:
     """A load-balancer class of this test: Services of other tests are none of its business."""
     return f"example.com/t-{secrets.token_hex(4)}"
+
+
+@pytest.fixture
+def lab_hosts() -> tuple[str, ...]:
+    """The hosts of `lab`; a test module may name others."""
+    return "n1", "n2", "n3", "client"
+
+
+@pytest.fixture
+def lab(lab_hosts: tuple[str, ...]) -> Iterator[Lab]:
+    """A network of namespaces for one test. Skips where there can be none; fails in CI."""
+    reason = why_no_lab()
+    if reason is not None:
+        if os.environ.get("CI") == "true":
+            raise LabError(reason)
+        pytest.skip(reason)
+    with Lab(*lab_hosts) as made:
+        yield made

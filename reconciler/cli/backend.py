@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from reconciler.cli.naming import MEMBERSHIP_KEY_FILE, MEMBERSHIP_SECRET, named
 from reconciler.cli.options import ClusterChoice
 from reconciler.cluster.connection import Connection
 from reconciler.cluster.directory import DirectoryCluster
@@ -15,9 +16,10 @@ from reconciler.cluster.event_queue import EventQueue
 from reconciler.cluster.herald import KubernetesHerald
 from reconciler.cluster.kubernetes import KubernetesCluster
 from reconciler.cluster.leases import KubernetesLeases
-from reconciler.cluster.port import Cluster, Herald, StatusBoard
+from reconciler.cluster.membership_key import MembershipSecret
+from reconciler.cluster.port import Cluster, Herald, MembershipKeys, StatusBoard
 from reconciler.cluster.reflector import Reflector
-from reconciler.cluster.role_files import RoleFiles
+from reconciler.cluster.role_files import MembershipKeyFile, RoleFiles
 from reconciler.cluster.status_configmap import StatusConfigMaps
 from reconciler.loop.leadership import AlwaysLeads, Leadership, LeaseLeadership
 from reconciler.membership.lease import LeaseTiming
@@ -60,6 +62,7 @@ class Backend:
     cluster: Cluster
     board: StatusBoard
     herald: Herald
+    keys: MembershipKeys
     leadership: Leadership
     leader: Callable[[], str | None]
     state: Callable[[], ClusterState]
@@ -100,6 +103,7 @@ async def _directory(
             cluster=DirectoryCluster(path, namespace=choice.namespace),
             board=files,
             herald=files,
+            keys=MembershipKeyFile(path, name=named(MEMBERSHIP_KEY_FILE, choice.lb_class)),
             leadership=AlwaysLeads(notify),
             leader=lambda: identity.holder,
             state=lambda: ClusterState(synced=True),
@@ -129,10 +133,13 @@ async def _live(
             cluster=cluster,
             board=StatusConfigMaps(connection, namespace=f"{choice.namespace}-status", may_write=leadership.leads),
             herald=KubernetesHerald(connection, queue, pod=pod, config_map=config_map),
+            keys=MembershipSecret(
+                connection, namespace=choice.namespace, name=named(MEMBERSHIP_SECRET, choice.lb_class)
+            ),
             leadership=leadership,
             leader=lambda: leadership.holder,
-            state=lambda: _state(cluster.reflectors),
-            counters=lambda: _counters(cluster.reflectors, queue),
+            state=lambda: cluster_state(cluster.reflectors),
+            counters=lambda: counters_of(cluster.reflectors, queue),
             flush_events=queue.flush,
             beside=(cluster.run,),
         )
@@ -140,7 +147,8 @@ async def _live(
         await connection.close()
 
 
-def _state(reflectors: Iterable[Reflector[Any, Any]]) -> ClusterState:
+def cluster_state(reflectors: Iterable[Reflector[Any, Any]]) -> ClusterState:
+    """How well a cluster is followed."""
     reflectors = tuple(reflectors)
     synced = all(reflector.synced for reflector in reflectors)
     away = [(found.away_since, found.last_error) for found in reflectors if found.away_since is not None]
@@ -151,7 +159,8 @@ def _state(reflectors: Iterable[Reflector[Any, Any]]) -> ClusterState:
     return ClusterState(synced=synced, away_since=began.replace(microsecond=0), error=error)
 
 
-def _counters(reflectors: Iterable[Reflector[Any, Any]], queue: EventQueue) -> Counters:
+def counters_of(reflectors: Iterable[Reflector[Any, Any]], queue: EventQueue) -> Counters:
+    """What was counted while following it."""
     reflectors = tuple(reflectors)
     return Counters(
         events_waiting=queue.waiting,

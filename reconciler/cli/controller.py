@@ -2,21 +2,17 @@
 
 import asyncio
 import logging
-import os
-import re
-import signal
 import socket
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from uuid import uuid4
 
 from reconciler import __version__
 from reconciler.cli.backend import CONCURRENCY, Backend, Counters, Identity, open_backend
+from reconciler.cli.naming import CONTROLLER_STATUS, LEASE, named
 from reconciler.cli.options import ClusterChoice
 from reconciler.cli.report import Exit
+from reconciler.cli.signals import ended_by_signals
 from reconciler.loop.account import Account
 from reconciler.loop.configuration import Configuration
 from reconciler.loop.controller import Controller
@@ -35,8 +31,6 @@ from reconciler.telemetry.status import status_json
 
 _LOG = logging.getLogger(__name__)
 
-_NAME = "lb-reconciler-controller"
-_STATUS_NAME = "lb-reconciler-status-controller"
 # Of the Kubernetes components' defaults: 10 s and 2 s for a lease of 15 s.
 _RENEW_DEADLINE, _RETRY_PERIOD = 2 / 3, 2 / 15
 
@@ -80,7 +74,7 @@ async def _run(options: Options) -> None:
         for process in running:
             process.leadership_changed(leads=leads)
 
-    with _ended_by_signals(running):
+    with ended_by_signals(running):
         async with open_backend(options.choice, identity, timing, notify) as backend:
             wired = _wire(options, identity, backend)
             served = serve(
@@ -90,7 +84,7 @@ async def _run(options: Options) -> None:
                 status=lambda: status_json(wired.account.status(services=True)),
             )
             async with served as served_at:
-                namespace, board = options.choice.namespace, _named(_STATUS_NAME, options.choice.lb_class)
+                namespace, board = options.choice.namespace, named(CONTROLLER_STATUS, options.choice.lb_class)
                 _LOG.info(
                     "reconciler %s: controller %s, Lease %s/%s, status object %s-status/%s, http %s",
                     *(__version__, identity.holder, namespace, identity.lease, namespace, board, served_at),
@@ -115,12 +109,13 @@ def _wire(options: Options, identity: Identity, backend: Backend) -> _Wired:
     controller = Controller(
         cluster=backend.cluster,
         board=backend.board,
-        board_name=_named(_STATUS_NAME, lb_class),
+        board_name=named(CONTROLLER_STATUS, lb_class),
         describe=lambda: account.describe(),  # noqa: PLW0108 - it does not exist yet
         configuration=configuration,
         leadership=backend.leadership,
         notices=Notices(backend.herald),
         executor=executor,
+        keys=backend.keys,
         lb_class=lb_class,
     )
     account = Account(
@@ -174,39 +169,5 @@ def _identity(options: Options) -> Identity:
     # A container that is restarted in its Pod goes on with the Lease of the one before; anybody else has to wait.
     holder = options.pod_name or f"{socket.gethostname()}_{uuid4()}"
     return Identity(
-        holder, _named(_NAME, options.choice.lb_class), pod=options.pod_name, config_object=options.config_object
+        holder, named(LEASE, options.choice.lb_class), pod=options.pod_name, config_object=options.config_object
     )
-
-
-def _named(name: str, lb_class: str) -> str:
-    """Controllers of different classes do not share a name; a class may have signs that a name cannot."""
-    if not lb_class:
-        return name
-    readable = re.sub(r"[^a-z0-9]+", "-", lb_class.lower()).strip("-")[:40].rstrip("-")
-    return f"{name}-{readable}-{sha256(lb_class.encode()).hexdigest()[:8]}"
-
-
-@contextmanager
-def _ended_by_signals(running: Sequence[Process]) -> Iterator[None]:
-    """The first SIGTERM or SIGINT hands over, where there is anything to hand over yet; the second one ends at once."""
-    loop = asyncio.get_running_loop()
-    received: list[int] = []
-    # Until the triggers listen to it there is nothing to look at again, and that is no reason to die.
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-
-    def receive(number: int) -> None:
-        if received:
-            os._exit(128 + number)
-        if not running:
-            os._exit(Exit.NOTHING)
-        received.append(number)
-        for process in running:
-            process.stop()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, receive, number)
-    try:
-        yield
-    finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)

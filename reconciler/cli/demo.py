@@ -1,4 +1,8 @@
-"""`reconciler demo`: the commands, one after the other, on copies of the bundled examples. Nothing else is touched."""
+"""
+`reconciler demo`: the commands, one after the other, on copies of the bundled examples; then live speakers.
+
+Nothing outside of temporary directories and of network namespaces of its own is touched.
+"""
 
 import asyncio
 import io
@@ -14,9 +18,8 @@ from importlib.resources import files
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from reconciler.cli import main
-from reconciler.cli.options import wants_color
-from reconciler.cli.text import Paint
+from reconciler.cli import demo_live, main
+from reconciler.cli.narration import aside, say, typed
 from reconciler.cluster.directory import DirectoryCluster, read_snapshot
 from reconciler.config.load import load
 from reconciler.errors import ReconcilerError
@@ -47,33 +50,44 @@ def examples() -> Path:
 
 def run() -> int:
     """
-    Show validate, diff, explain and the guard; returns the exit status.
+    Show validate, diff, explain and the guard, then the speakers where they can be shown; returns the exit status.
 
     Raises:
         ExamplesError: The bundled examples are missing, or are not what the demo was written for.
+        DemoError: Something that was to be shown did not happen.
     """
-    with TemporaryDirectory(prefix="lb-reconciler-demo-") as directory, chdir(directory), _plain_environment():
+    with _temporary_directory(), _plain_environment():
         shutil.copytree(examples() / "teams", "config")
         shutil.copytree(examples() / "demo-cluster", "cluster")
         _first_run()
         _carry_out()
         _change_a_pool()
         _approve()
-        _say("All of this happened in a temporary directory that is gone now. The examples are in config-examples/.")
+        _show_live()
+        say("All of this happened in a temporary directory that is gone now. The examples are in config-examples/.")
     return 0
 
 
+def _show_live() -> None:
+    reason = demo_live.why_not()
+    if reason is None:
+        with _temporary_directory():
+            reason = demo_live.show(_command)
+    if reason is not None:
+        say(f"Left out: speakers on a network of this machine, with ARP, NDP and fail-over: {reason}.")
+
+
 def _first_run() -> None:
-    _say("Configuration is a directory of manifests in MetalLB's format. Is it right?")
-    _type("reconciler validate config")
-    _say("cluster/ is a saved cluster: Services, nodes, endpoints. What would the configuration do to it?")
-    _type("reconciler diff --config config --cluster dir:cluster")
-    _say("One Service is refused. Why, and what would help?")
-    _type("reconciler explain ops/printers --config config --cluster dir:cluster")
+    say("Configuration is a directory of manifests in MetalLB's format. Is it right?")
+    _command("reconciler validate config")
+    say("cluster/ is a saved cluster: Services, nodes, endpoints. What would the configuration do to it?")
+    _command("reconciler diff --config config --cluster dir:cluster")
+    say("One Service is refused. Why, and what would help?")
+    _command("reconciler explain ops/printers --config config --cluster dir:cluster")
 
 
 def _carry_out() -> None:
-    _say("The controller carries the plan out: here it writes the addresses into the copy of the cluster.")
+    say("The controller carries the plan out: here it writes the addresses into the copy of the cluster.")
     loaded = load(["config"])
     observed = read_snapshot("cluster", namespace=_NAMESPACE)
     if loaded.desired is None:
@@ -87,25 +101,25 @@ def _carry_out() -> None:
             await cluster.apply(action)
 
     asyncio.run(write_status())
-    _say("After that there is nothing left to do:")
-    _type("reconciler diff --config config --cluster dir:cluster")
+    say("After that there is nothing left to do:")
+    _command("reconciler diff --config config --cluster dir:cluster")
 
 
 def _change_a_pool() -> None:
-    _say("Now a change that somebody proposes: the lower half of a pool is to be used for something else.")
-    _type("cp -r config next")
+    say("Now a change that somebody proposes: the lower half of a pool is to be used for something else.")
+    _command("cp -r config next")
     shutil.copytree("config", "next")
     _edit("pools.yaml", lambda text: text.replace(_POOL_BEFORE, _POOL_AFTER))
-    _say("What that one line does, compared with the configuration in use:")
-    _type("reconciler diff --base config --config next --cluster dir:cluster")
+    say("What that one line does, compared with the configuration in use:")
+    _command("reconciler diff --base config --config next --cluster dir:cluster")
 
 
 def _approve() -> None:
-    _say("The guard holds it: too many addresses would change at once. Is it meant? Then its digest goes into the")
-    _say("configuration, where it is reviewed like everything else, and lets exactly this plan through.", gap=False)
+    say("The guard holds it: too many addresses would change at once. Is it meant? Then its digest goes into the")
+    say("configuration, where it is reviewed like everything else, and lets exactly this plan through.", gap=False)
     digest = _digest()
     _edit("settings.yaml", lambda text: f"{text.rstrip()}\n    approvedPlan: {digest}\n")
-    _type("reconciler diff --base config --config next --cluster dir:cluster --node worker-3")
+    _command("reconciler diff --base config --config next --cluster dir:cluster --node worker-3")
 
 
 def _digest() -> str:
@@ -123,27 +137,27 @@ def _edit(name: str, change: Callable[[str], str]) -> None:
     if after == before:
         raise ExamplesError(f"{name} is not the example that the demo was written for")
     path.write_text(after, encoding="utf-8")
-    _type(f"diff -u config/{name} next/{name}")
+    _command(f"diff -u config/{name} next/{name}")
     old = Path("config", name).read_text(encoding="utf-8").splitlines(keepends=True)
     lines = unified_diff(old, after.splitlines(keepends=True), f"config/{name}", f"next/{name}", n=2)
     sys.stdout.writelines(lines)
 
 
-def _say(text: str, *, gap: bool = True) -> None:
-    paint = Paint(color=wants_color(sys.stdout))
-    sys.stdout.write(f"{chr(10) if gap else ''}{paint(f'# {text}', 'cyan')}\n")
-
-
-def _type(line: str) -> None:
+def _command(line: str) -> None:
     """Show a command line, and run it when it is one of ours."""
-    paint = Paint(color=wants_color(sys.stdout))
-    sys.stdout.write(paint(f"$ {line}", "bold") + "\n")
+    typed(line)
     program, *arguments = shlex.split(line)
     if program != "reconciler":
         return
     status = main.run(arguments)
     if status:
-        sys.stdout.write(paint(f"[exit status {status}]", "faint") + "\n")
+        aside(f"exit status {status}")
+
+
+@contextmanager
+def _temporary_directory() -> Iterator[None]:
+    with TemporaryDirectory(prefix="lb-reconciler-demo-") as directory, chdir(directory):
+        yield
 
 
 @contextmanager

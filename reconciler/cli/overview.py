@@ -1,6 +1,7 @@
 """How things stand, as facts that a script can read and a person sees at a glance: what `status` shows."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TextIO
 
@@ -9,8 +10,10 @@ import msgspec
 from reconciler.cli.escape import visible
 from reconciler.cli.places import Places
 from reconciler.cli.report import FORMAT_VERSION, GuardRow, ProblemRow
+from reconciler.cli.speakers import write_speakers
 from reconciler.cli.text import Paint, approval, count, held_because, size, write_problems
 from reconciler.telemetry.occupancy import PoolFill
+from reconciler.telemetry.speaker_status import SpeakerStatus
 from reconciler.telemetry.status import HELD, PASSED, REFUSED, ControllerStatus, GuardState
 
 _BAR = 10
@@ -80,9 +83,22 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True, rename={"format_versio
     counts: StandingCounts = StandingCounts()
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """
+    The documents among what was published that people are shown, decoded; of controllers with their names.
+
+    `lacks_controller`: there is none of any class.
+    """
+
+    controllers: Sequence[tuple[str, ControllerStatus]] = ()
+    speakers: Sequence[SpeakerStatus] = ()
+    lacks_controller: bool = False
+
+
 def write_text(
     overview: Overview,
-    controllers: Iterable[tuple[str, ControllerStatus]],
+    shown: Shown,
     out: TextIO,
     *,
     where: str,
@@ -90,25 +106,26 @@ def write_text(
     color: bool,
 ) -> None:
     """
-    Controllers one by one, then the Services.
+    Controllers one by one, then the speakers and the Services.
 
     Args:
         overview: What was found.
-        controllers: The documents of controllers among it, decoded, by name.
+        shown: Of that, the roles to show.
         out: Where to write.
         where: The place in which documents were looked for, for the case that there is none.
         now: The time of day, by which a leader counts as heard of or not.
         color: Whether to colour words.
     """
     paint = Paint(color=color)
-    for name, status in controllers:
+    for name, status in shown.controllers:
         life = _sign_of_life(status, overview.leases, now, paint)
         _write_controller(name, status, life, out, paint)
     for row in overview.published:
         if row.problem:
             out.write(f"{paint(visible(row.name), 'bold')}  {paint(visible(row.problem), 'red')}\n\n")
-    if not overview.published:
+    if shown.lacks_controller:
         out.write(paint(f"No controller has published its status in {visible(where)}.", "yellow") + "\n\n")
+    write_speakers(shown.speakers, out, paint=paint)
     _write_services(overview, out, paint)
 
 

@@ -1,10 +1,11 @@
-"""`reconciler status`: what the controllers of a cluster say of themselves, and what its Services have."""
+"""`reconciler status`: what the controllers and speakers of a cluster say of themselves, and what its Services have."""
 
 import sys
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import unquote
 
 import msgspec
@@ -19,6 +20,7 @@ from reconciler.cli.overview import (
     LeaseRow,
     Overview,
     PublishedRow,
+    Shown,
     StandingCounts,
     StandingRow,
     write_text,
@@ -28,10 +30,18 @@ from reconciler.cluster.directory import read_snapshot, status_directory
 from reconciler.cluster.port import ClusterError
 from reconciler.model.observed import ObservedState, Service
 from reconciler.plan.conditions import assigned
+from reconciler.telemetry.speaker_status import SpeakerStatus
 from reconciler.telemetry.status import ControllerStatus
 
 _CODES = {reason.value.replace("-", ""): reason.value for reason in Reason}
 _UNSEEN = "no controller has looked at it yet"
+
+
+_STATUSES: dict[str, type[ControllerStatus] | type[SpeakerStatus]] = {
+    "controller": ControllerStatus,
+    "speaker": SpeakerStatus,
+}
+_Status = TypeVar("_Status", ControllerStatus, SpeakerStatus)
 
 
 class _Role(msgspec.Struct):
@@ -47,15 +57,21 @@ def run(choice: ClusterChoice, *, output: Output) -> int:
     """
     observed, documents, leases = _look(choice)
     published = tuple(_published(name, document) for name, document in sorted(documents.items()))
-    controllers = tuple((row.name, status) for row in published if (status := _controller(row)) is not None)
-    classes = {choice.lb_class} if choice.lb_class else {status.lb_class for _, status in controllers} or {""}
+    controllers = tuple(_decoded(published, ControllerStatus))
+    speakers = tuple(status for _, status in _decoded(published, SpeakerStatus))
+    served = {status.lb_class for _, status in controllers} or {status.lb_class for status in speakers} or {""}
+    classes = {choice.lb_class} if choice.lb_class else served
     services = tuple(_standing(observed.services, classes))
     overview = Overview(published=published, leases=leases, services=services, counts=_counts(services))
     if output is Output.JSON:
         sys.stdout.write(f"{encode(overview)}\n")
         return Exit.NOTHING
     where = choice.directory or f'namespace "{choice.namespace}-status"'
-    shown = [(name, status) for name, status in controllers if status.lb_class in classes]
+    shown = Shown(
+        [(name, status) for name, status in controllers if status.lb_class in classes],
+        [status for status in speakers if status.lb_class in classes],
+        lacks_controller=not controllers and all(row.problem is None for row in published),
+    )
     write_text(overview, shown, sys.stdout, where=where, now=datetime.now(UTC), color=wants_color(sys.stdout))
     return Exit.NOTHING
 
@@ -94,17 +110,18 @@ def _published_below(directory: str) -> dict[str, bytes]:
 def _published(name: str, document: bytes) -> PublishedRow:
     try:
         role = msgspec.json.decode(document, type=_Role).role
-        if role == "controller":
-            msgspec.json.decode(document, type=ControllerStatus)
+        if role in _STATUSES:
+            msgspec.json.decode(document, type=_STATUSES[role])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         return PublishedRow(name=name, problem=f"what it published cannot be read: {exc}")
     return PublishedRow(name=name, document=msgspec.Raw(document))
 
 
-def _controller(row: PublishedRow) -> ControllerStatus | None:
-    if row.document is None or msgspec.json.decode(row.document, type=_Role).role != "controller":
-        return None
-    return msgspec.json.decode(row.document, type=ControllerStatus)
+def _decoded(published: Iterable[PublishedRow], kind: type[_Status]) -> Iterator[tuple[str, _Status]]:
+    """Those of that kind, with their names."""
+    for row in published:
+        if row.document is not None and _STATUSES.get(msgspec.json.decode(row.document, type=_Role).role) is kind:
+            yield row.name, msgspec.json.decode(row.document, type=kind)
 
 
 def _standing(services: tuple[Service, ...], classes: Collection[str]) -> Iterator[StandingRow]:

@@ -1,4 +1,8 @@
-"""`demo` shows what it says, and leaves nothing behind. The expected text is rewritten as in test_outputs.py."""
+"""
+`demo` shows what it says, and leaves nothing behind. The expected text is rewritten as in test_outputs.py.
+
+Here is the part that needs no root; the other is in test_demo_live.py.
+"""
 
 import os
 import tempfile
@@ -6,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.cli import demo
+from reconciler.cli import demo, demo_live
 from tests.cli.conftest import Run
 from tests.cli.test_outputs import EXPECTED, REWRITE
 
@@ -15,6 +19,7 @@ def test_the_whole_demo(reconciler: Run, tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setenv("RECONCILER_LB_CLASS", "must-not-matter")
     monkeypatch.delenv("GITHUB_WORKSPACE", raising=False)
+    monkeypatch.setattr(demo_live, "why_not", lambda: "network namespaces need root")
     here = Path.cwd()
     status, out, err = reconciler("demo")
     if os.environ.get(REWRITE):
@@ -27,7 +32,17 @@ def test_the_whole_demo(reconciler: Run, tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_the_demo_tells_the_whole_story() -> None:
     text = (EXPECTED / "demo.txt").read_text(encoding="utf-8")
-    story = ("valid: ", "+ shop/reviews", "fix", "No changes", "~ shop/web", "HELD", "approvedPlan", "Approved")
+    story = (
+        "valid: ",
+        "+ shop/reviews",
+        "fix",
+        "No changes",
+        "~ shop/web",
+        "HELD",
+        "approvedPlan",
+        "Approved",
+        "Left out: ",
+    )
     positions = [text.index(part) for part in story]
     assert positions == sorted(positions)
     assert [int(line[len("[exit status ") : -1]) for line in text.splitlines() if line.startswith("[exit")] == [1, 3, 1]
@@ -43,3 +58,27 @@ def test_examples_that_changed_are_said_to_have(
     status, _, err = reconciler("demo")
     assert status == 2
     assert "example" in err
+
+
+def test_a_machine_that_makes_no_network_is_no_failure(
+    reconciler: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As root of a container that has not got the rights of root."""
+    (tmp_path / "ip").write_text("#!/bin/sh\necho mount --make-shared /run/netns failed >&2\nexit 1\n")
+    (tmp_path / "ip").chmod(0o755)
+    monkeypatch.setattr(demo_live, "why_not", lambda: None)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    status, out, err = reconciler("demo")
+    assert (status, err) == (0, "")
+    (line,) = (line for line in out.splitlines() if "Left out" in line)
+    assert "mount --make-shared /run/netns failed" in line
+    assert "speaker --config" not in out
+
+
+def test_a_network_needs_root_and_iproute2(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert demo_live.why_not() == "the command ip is missing"
+    for command in ("ip", "sysctl"):
+        (tmp_path / command).touch(mode=0o755)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert demo_live.why_not() == "network namespaces need root"

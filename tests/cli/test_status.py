@@ -220,10 +220,10 @@ def test_every_reason_code_is_found_behind_the_word_in_a_condition() -> None:
 
 
 def test_another_role_is_passed_on(reconciler: Run, cluster: Path) -> None:
-    publish(cluster, b'{"role": "speaker", "node": "a"}', "lb-reconciler-status-a")
+    publish(cluster, b'{"role": "watchman", "node": "a"}', "lb-reconciler-status-a")
     _, out, _ = reconciler(f"status --cluster dir:{cluster} --output json")
     (row,) = json.loads(out)["published"]
-    assert row["document"] == {"role": "speaker", "node": "a"}
+    assert row["document"] == {"role": "watchman", "node": "a"}
 
 
 def test_nothing_that_somebody_else_wrote_reaches_a_terminal_unescaped(text: Any, cluster: Path) -> None:

@@ -1,0 +1,117 @@
+"""The live part of the demonstration, as people see it: it says what happened, in time, and cleans up."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from reconciler.cli.lab import LabError, why_no_lab
+
+DEADLINE = 120.0
+TOGETHER = "The speakers have found each other"
+
+
+@pytest.fixture(autouse=True)
+def _possible() -> None:
+    reason = why_no_lab()
+    if reason is None:
+        return
+    if os.environ.get("CI") == "true":
+        raise LabError(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
+    """The command in a session of its own, with a directory for what it makes."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RECONCILER_")}
+    started = subprocess.Popen(
+        [sys.executable, "-W", "error", "-m", "reconciler", "demo"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**environment, "TMPDIR": str(tmp_path)},
+        start_new_session=True,
+    )
+    with started:
+        try:
+            yield started
+        finally:
+            # Not by force: whatever went wrong, it is to clean up.
+            started.send_signal(signal.SIGINT)
+
+
+def processes_of(directory: Path) -> dict[int, str]:
+    """The processes that work in a directory, and the command line of each."""
+    found = {}
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = entry.read_bytes().replace(b"\0", b" ").decode()
+        except OSError:
+            continue
+        if str(directory) in line:
+            found[int(entry.parent.name)] = line
+    return found
+
+
+def namespaces() -> set[str]:
+    return {path.name for path in Path("/run/netns").glob("lbr*")}
+
+
+def test_it_tells_what_happened(demo: "subprocess.Popen[str]", tmp_path: Path) -> None:
+    out, err = demo.communicate(timeout=DEADLINE)
+    assert (demo.returncode, err) == (0, "")
+    live = out[out.index("# Now live") :]
+    assert "Left out" not in out
+    assert re.search(r"^192\.0\.2\.200 and 2001:db8::200 after \d+ ms\.$", live, re.MULTILINE)
+    assert re.search(
+        r"first answers after \d+ ms: 192\.0\.2\.200 by n\d and 2001:db8::200 by n\d\.$", live, re.MULTILINE
+    )
+    told = re.findall(
+        r"^(n\d) (takes over|has it back) after [\d.]+ s\. Lost: (\d+) of (\d+) probes", live, re.MULTILINE
+    )
+    killed, started, cut, restored = told
+    assert [verb for _, verb, _, _ in told] == ["takes over", "has it back"] * 2
+    assert started[0] == restored[0] not in {killed[0], cut[0]}
+    # A killed speaker silences nobody's traffic; a cut cable does, and what was lost is told.
+    assert int(cut[2]) > int(killed[2]) < int(killed[3])
+    assert "~ shop/web  192.0.2.200, 2001:db8::200 -> 192.0.2.220, 2001:db8::220" in live
+    assert re.search(r"first answers from 192\.0\.2\.220 and 2001:db8::220 after \d+ ms\.$", live, re.MULTILINE)
+    assert list(tmp_path.iterdir()) == []
+    assert processes_of(tmp_path) == {}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "ended from outside"])
+def test_it_cleans_up_when_it_is_interrupted(
+    demo: "subprocess.Popen[str]", tmp_path: Path, number: signal.Signals
+) -> None:
+    assert demo.stdout is not None
+    for line in demo.stdout:
+        if line.startswith(TOGETHER):
+            break
+    else:
+        raise AssertionError(demo.stderr.read() if demo.stderr else "")
+    running = processes_of(tmp_path)
+    speakers = [pid for pid, line in running.items() if " speaker " in line]
+    identified = subprocess.run(
+        ["ip", "netns", "identify", str(speakers[0])], check=True, capture_output=True, text=True
+    )
+    prefix = identified.stdout.strip().rpartition("-")[0]
+    assert len(speakers) == 3
+    assert sum(name.startswith(prefix) for name in namespaces()) == 5
+    demo.send_signal(number)
+    _, err = demo.communicate(timeout=DEADLINE)
+    # The end of the line that Ctrl-C is shown on.
+    assert (demo.returncode, err) == (130, "\n")
+    assert list(tmp_path.iterdir()) == []
+    assert not [name for name in namespaces() if name.startswith(prefix)]
+    deadline = time.monotonic() + DEADLINE
+    while processes_of(tmp_path):
+        assert time.monotonic() < deadline, processes_of(tmp_path)
+        time.sleep(0.05)

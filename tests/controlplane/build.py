@@ -1,4 +1,4 @@
-"""Finds the API server and etcd that the tests run, or builds them once from the Go module beside this file."""
+"""Finds the programs of Kubernetes that the tests run, or builds them once from the Go module beside this file."""
 
 import fcntl
 import hashlib
@@ -9,13 +9,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 _MODULE = Path(__file__).parent
-_PROGRAMS = ("kube-apiserver", "etcd")
+_CONTROL_PLANE = ("kube-apiserver", "etcd")
+_PROXY = "kube-proxy"
 _VERSION = "v1.36.3"
 _FLAGS = ("-trimpath", "-ldflags", f"-s -w -X k8s.io/component-base/version.gitVersion={_VERSION}")
 _OLDEST_GO = (1, 26)
@@ -26,7 +27,7 @@ _GO_SETTINGS = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=rea
 
 
 class NoControlPlaneError(Exception):
-    """There is no API server to be had on this machine; the message says why."""
+    """A program is not to be had on this machine; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +45,23 @@ def find_programs() -> Programs:
     Raises:
         NoControlPlaneError: They are not there and cannot be built here.
     """
-    assets = os.environ.get("KUBEBUILDER_ASSETS")
-    if assets:
-        return _programs_in(Path(assets))
-    folder = cache() / "controlplane" / _digest()
-    if not folder.is_dir():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with _only_one(folder):
-            if not folder.is_dir():
-                _build(folder)
-    return _programs_in(folder)
+    assets = _assets()
+    folder = _built(cache() / "controlplane", _CONTROL_PLANE, minutes=4) if assets is None else assets
+    found = _programs_in(folder, _CONTROL_PLANE)
+    return Programs(kube_apiserver=found["kube-apiserver"], etcd=found["etcd"])
+
+
+def find_kube_proxy() -> Path:
+    """
+    The proxy, apart from the others: few tests need it, and assets that are downloaded have none.
+
+    Raises:
+        NoControlPlaneError: It is not there and cannot be built here.
+    """
+    assets = _assets()
+    if assets is not None and os.access(assets / _PROXY, os.X_OK):
+        return assets / _PROXY
+    return _programs_in(_built(cache() / _PROXY, (_PROXY,), minutes=2), (_PROXY,))[_PROXY]
 
 
 def cache() -> Path:
@@ -61,18 +69,35 @@ def cache() -> Path:
     return Path(os.environ.get("RECONCILER_TEST_CACHE") or Path.home() / ".cache" / "lb-reconciler").absolute()
 
 
-def _programs_in(folder: Path) -> Programs:
-    found = {name: folder / name for name in _PROGRAMS}
+def _assets() -> Path | None:
+    named = os.environ.get("KUBEBUILDER_ASSETS")
+    return Path(named) if named else None
+
+
+def _programs_in(folder: Path, names: Sequence[str]) -> dict[str, Path]:
+    found = {name: folder / name for name in names}
     missing = [name for name, path in found.items() if not os.access(path, os.X_OK)]
     if missing:
         raise NoControlPlaneError(f"{folder} has no {' and no '.join(missing)}")
-    return Programs(kube_apiserver=found["kube-apiserver"], etcd=found["etcd"])
+    return found
 
 
-def _digest() -> str:
+def _built(parent: Path, names: Sequence[str], *, minutes: int) -> Path:
+    """The folder with these programs, which are built first where they are not there yet."""
+    folder = parent / _digest(names)
+    if not folder.is_dir():
+        parent.mkdir(parents=True, exist_ok=True)
+        with _only_one(folder):
+            if not folder.is_dir():
+                _build(folder, names, minutes)
+    return folder
+
+
+def _digest(names: Sequence[str]) -> str:
     """Changes with whatever the programs are made of."""
     digest = hashlib.sha256(repr((_FLAGS, sorted(_GO_SETTINGS.items()), platform.machine())).encode())
-    for path in (_MODULE / "go.mod", _MODULE / "go.sum", *sorted(_MODULE.glob("cmd/*/*.go"))):
+    sources = sorted(path for name in names for path in _MODULE.glob(f"cmd/{name}/*.go"))
+    for path in (_MODULE / "go.mod", _MODULE / "go.sum", *sources):
         digest.update(f"\0{path.relative_to(_MODULE)}\0".encode() + path.read_bytes())
     return digest.hexdigest()[:16]
 
@@ -85,15 +110,16 @@ def _only_one(folder: Path) -> Iterator[None]:
         yield
 
 
-def _build(folder: Path) -> None:
-    """Make the folder appear with both programs in it, or not at all."""
+def _build(folder: Path, names: Sequence[str], minutes: int) -> None:
+    """Make the folder appear with all of the programs in it, or not at all."""
     go = _find_go()
-    _say(f"building kube-apiserver {_VERSION} and etcd for the tests, once, into {folder} (4 minutes on 2 cores)")
+    wanted = " and ".join(names)
+    _say(f"building {wanted} of Kubernetes {_VERSION}, once, into {folder} ({minutes} minutes on 2 cores)")
     with tempfile.TemporaryDirectory(prefix=".build-", dir=folder.parent) as temporary:
         unfinished = Path(temporary) / "bin"
         unfinished.mkdir()
-        _run([str(go), "build", *_FLAGS, "-o", f"{unfinished}/", *(f"./cmd/{name}" for name in _PROGRAMS)])
-        _programs_in(unfinished)
+        _run([str(go), "build", *_FLAGS, "-o", f"{unfinished}/", *(f"./cmd/{name}" for name in names)])
+        _programs_in(unfinished, names)
         unfinished.rename(folder)
 
 
@@ -133,7 +159,7 @@ def _install_go(folder: Path) -> None:
 
 
 def _say(line: str) -> None:
-    """Four minutes of silence look like a fault."""
+    """Minutes of silence look like a fault."""
     sys.stderr.write(f"{line}\n")
     sys.stderr.flush()
 

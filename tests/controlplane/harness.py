@@ -1,4 +1,4 @@
-"""A real control plane: kube-apiserver and its etcd on the loopback address, started, killed, aged and emptied."""
+"""A real control plane: kube-apiserver and its etcd, started, killed, aged and emptied."""
 
 import base64
 import json
@@ -16,18 +16,24 @@ from tests.controlplane.build import Programs
 from tests.controlplane.daemon import Daemon, free_ports
 
 NAMESPACE = "lb-reconciler"
-SERVICE_ACCOUNT = f"system:serviceaccount:{NAMESPACE}:controller"
+_ACCOUNTS = f"system:serviceaccounts:{NAMESPACE}"
 # Who may come, and with which groups. The name of each is its token and its uid, by which the audit log tells several
 # that have the same rights apart.
-_CONTROLLER = (SERVICE_ACCOUNT, ("system:serviceaccounts", f"system:serviceaccounts:{NAMESPACE}"))
+_CONTROLLER, _SPEAKER = (
+    (f"system:serviceaccount:{NAMESPACE}:{name}", ("system:serviceaccounts", _ACCOUNTS))
+    for name in ("controller", "speaker")
+)
 USERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "admin": ("admin", ("system:masters",)),
     "controller": _CONTROLLER,
     "second-controller": _CONTROLLER,
     "audited-controller": _CONTROLLER,
+    "speaker": _SPEAKER,
+    "audited-speaker": _SPEAKER,
     "nobody": ("nobody", ()),
 }
 _START = 60.0
+_LOOPBACK = "127.0.0.1"
 _AUDIT = {
     "apiVersion": "audit.k8s.io/v1",
     "kind": "Policy",
@@ -45,13 +51,17 @@ class ControlPlane:
     One API server and one etcd, in a folder and on ports of their own. The ports never change.
 
     Every method returns when what it did is done: a server that was started is ready, one that was killed is gone.
+
+    In a network namespace of its own all of it has to be called there.
     """
 
-    def __init__(self, programs: Programs) -> None:
+    def __init__(self, programs: Programs, host: str = _LOOPBACK) -> None:
+        """`host` is an IPv4 address of this machine, or of the namespace that this is called in."""
         self._programs = programs
         self._folder = Path(tempfile.mkdtemp(prefix="lb-reconciler-control-plane-"))
         api_port, etcd_port, peer_port = free_ports(3)
-        self.url = f"https://127.0.0.1:{api_port}"
+        self.url = f"https://{host}:{api_port}"
+        self._host = host
         self._etcd_url = f"http://127.0.0.1:{etcd_port}"
         self._peer_url = f"http://127.0.0.1:{peer_port}"
         self._api_port = api_port
@@ -200,9 +210,9 @@ class ControlPlane:
         return (
             f"--etcd-servers={self._etcd_url}",
             f"--secure-port={self._api_port}",
-            "--bind-address=127.0.0.1",
+            f"--bind-address={self._host}",
             # Anything but a loopback address, which it refuses, and no search for one of this machine.
-            "--advertise-address=192.0.2.1",
+            f"--advertise-address={'192.0.2.1' if self._host == _LOOPBACK else self._host}",
             "--endpoint-reconciler-type=none",
             f"--cert-dir={self.ca_file.parent}",
             "--service-cluster-ip-range=10.96.0.0/12,fd00:10:96::/112",

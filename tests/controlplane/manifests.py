@@ -6,11 +6,11 @@ from pathlib import Path
 from ruamel.yaml import YAML
 
 from tests.controlplane.api import Api, Object, path_of, wait_until
-from tests.controlplane.harness import NAMESPACE, SERVICE_ACCOUNT
+from tests.controlplane.harness import NAMESPACE
 from tests.controlplane.rights import Right, granted
 
 BASE = Path(__file__).parents[2] / "kustomize" / "base"
-CONTROLLER = (NAMESPACE, "controller")
+CONTROLLER, SPEAKER = (NAMESPACE, "controller"), (NAMESPACE, "speaker")
 _APPLY = "application/apply-patch+yaml"
 _REVIEWS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 # What rights are made of; an API server without a scheduler has no use for the rest.
@@ -24,20 +24,24 @@ def read_kustomization(folder: Path) -> list[Object]:
     return [found for name in wanted["resources"] for found in YAML(typ="safe").load_all(folder / name)]
 
 
-def apply_rights(api: Api) -> frozenset[Right]:
-    """Give the controller's users what the manifests give to its service account; in force when this returns."""
+def apply_rights(api: Api, account: tuple[str, str] = CONTROLLER) -> frozenset[Right]:
+    """
+    Give the users of our service accounts what the manifests give to those.
+
+    Returns what one of them has, which is in force when this returns.
+    """
     manifests = [manifest for manifest in read_kustomization(BASE) if manifest["kind"] in _KINDS]
     for manifest in manifests:
         _apply(api, manifest)
-    rights = granted(manifests, CONTROLLER)
+    rights = granted(manifests, account)
     for right in rights:
         # The API server follows its own roles by a watch.
-        wait_until(partial(may, api, right), f"{right} is in force")
+        wait_until(partial(may, api, right, account), f"{right} is in force")
     return rights
 
 
-def may(api: Api, right: Right) -> bool:
-    """Whether the API server allows this to the controller's service account."""
+def may(api: Api, right: Right, account: tuple[str, str] = CONTROLLER) -> bool:
+    """Whether the API server allows this to a service account of ours."""
     resource, _, subresource = right.resource.partition("/")
     attributes = {
         "verb": right.verb,
@@ -47,7 +51,7 @@ def may(api: Api, right: Right) -> bool:
         "namespace": right.namespace,
         "name": right.name,
     }
-    review = {"spec": {"user": SERVICE_ACCOUNT, "resourceAttributes": attributes}}
+    review = {"spec": {"user": f"system:serviceaccount:{':'.join(account)}", "resourceAttributes": attributes}}
     return api.request("POST", _REVIEWS, review)["status"]["allowed"] is True
 
 

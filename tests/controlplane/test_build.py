@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.controlplane import build
-from tests.controlplane.build import NoControlPlaneError, Programs, find_programs
+from tests.controlplane.build import NoControlPlaneError, Programs, find_kube_proxy, find_programs
 
 # `go env GOVERSION`, and `go build FLAGS -o FOLDER PACKAGE…`
 _GO = """#!/bin/sh
@@ -14,10 +14,13 @@ cd "$(dirname "$0")" || exit
 if [ "$1" = env ]; then cat version; exit; fi
 echo built >> log
 while [ "$1" != -o ]; do shift; done
-touch "$2/kube-apiserver"
-if [ -e broken ]; then echo "no room left" >&2; exit 1; fi
-touch "$2/etcd"
-chmod +x "$2"/*
+folder=$2
+shift 2
+for package; do
+    touch "$folder/${package##*/}"
+    if [ -e broken ]; then echo "no room left" >&2; exit 1; fi
+done
+chmod +x "$folder"/*
 """
 
 
@@ -107,6 +110,15 @@ def test_a_newer_go_will_do(machine: Machine, version: str) -> None:
     assert find_programs()
 
 
+def test_the_proxy_is_built_apart_and_once(machine: Machine) -> None:
+    programs, proxy = find_programs(), find_kube_proxy()
+    assert proxy.name == "kube-proxy"
+    assert list(proxy.parent.iterdir()) == [proxy]
+    assert proxy.parent != programs.etcd.parent
+    assert (find_kube_proxy(), find_programs()) == (proxy, programs)
+    assert machine.builds() == 2
+
+
 def test_assets_come_first(machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assets = tmp_path / "assets"
     assets.mkdir()
@@ -117,3 +129,8 @@ def test_assets_come_first(machine: Machine, tmp_path: Path, monkeypatch: pytest
     (assets / "kube-apiserver").touch(mode=0o755)
     assert find_programs() == Programs(assets / "kube-apiserver", assets / "etcd")
     assert machine.builds() == 0
+    # Those that are published have no proxy.
+    assert find_kube_proxy().is_relative_to(machine.cache)
+    assert machine.builds() == 1
+    (assets / "kube-proxy").touch(mode=0o755)
+    assert find_kube_proxy() == assets / "kube-proxy"

@@ -29,6 +29,8 @@ metadata: {name: everywhere}
         pytest.param(Right("patch", "", "services", "shop", "web"), id="writing to a Service beside its status"),
         pytest.param(Right("create", "", "services", "shop"), id="creating a Service"),
         pytest.param(Right("list", "", "secrets", NAMESPACE), id="secrets, its own included"),
+        pytest.param(Right("get", "", "secrets", NAMESPACE, "another"), id="any other secret than the speakers' key"),
+        pytest.param(Right("patch", "", "secrets", NAMESPACE, "lb-reconciler-membership"), id="changing that key"),
         pytest.param(Right("create", "", "configmaps", NAMESPACE), id="its own configuration"),
         pytest.param(Right("patch", "", "configmaps", STATUS, "lb-reconciler-status-worker-1"), id="a node's status"),
         pytest.param(Right("patch", "coordination.k8s.io", "leases", "kube-system", "any"), id="somebody else's Lease"),

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from benchmarks.answers import print_answers
 from benchmarks.measure import print_beside, print_table
 
 BENCHMARKS: dict[str, Callable[[Any], None]] = {
@@ -13,6 +14,9 @@ BENCHMARKS: dict[str, Callable[[Any], None]] = {
     "validate": print_table,
     "diff": print_table,
     "controller": print_beside,
+    "services": print_beside,
+    "answers": print_answers,
+    "failover": print_beside,
 }
 
 

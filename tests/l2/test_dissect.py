@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from reconciler.l2 import arp, ndp
 from reconciler.l2.dissect import describe
-from reconciler.l2.frame_checks import build_gratuitous, check_answer, check_gratuitous, check_probe
+from tests.l2.frame_checks import build_gratuitous, check_answer, check_gratuitous, check_probe
 
 MAC = bytes.fromhex("02000000000a")
 ASKER = bytes.fromhex("02000000000d")

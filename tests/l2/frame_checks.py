@@ -1,7 +1,7 @@
 """
 Our own frames, built and checked by scapy: a second opinion that shares no code with `arp` and `ndp`.
 
-Heavy to import (0.2 s, 25 MiB). For tests and demonstrations; a running speaker has no use for it.
+Heavy to import (0.2 s, 25 MiB). A running speaker has no use for it.
 """
 
 import ipaddress

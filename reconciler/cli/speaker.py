@@ -148,6 +148,7 @@ class _Wiring:
             group=self._group,
             occupied=occupied,
             wake=self._wake_for(Source.MEMBERS),
+            clock=self._clock,
         )
         self._group.follow(hearing)
         self._speaker = Speaker(

@@ -13,6 +13,9 @@ from reconciler.model.announcements import L2Announcement
 from reconciler.model.observed import NodeName
 from reconciler.plan.actions import Withdraw
 
+# Seconds in which a speaker that starts has heard what the others know.
+_A_MOMENT = 5.0
+
 
 class Hearing:
     """The listener of a `Group`; wired to everybody before the group is joined."""
@@ -26,6 +29,7 @@ class Hearing:
         group: Group,
         occupied: Occupied,
         wake: Callable[[str], None],
+        clock: Callable[[], float],
     ) -> None:
         self._announcer = announcer
         self._handing_over = handing_over
@@ -33,6 +37,7 @@ class Hearing:
         self._group = group
         self._occupied = occupied
         self._wake = wake
+        self._clock = clock
         self._has_reunion = False
         self._present: frozenset[tuple[NodeName, bool]] = frozenset()
 
@@ -78,10 +83,12 @@ class Hearing:
         """Who starts may announce a moment before it hears that a host has the address: the next pass probes it."""
         if not message.is_in_use or message.address not in self._announcer.announced_octets:
             return
-        for announcement in self._announcer.active().announcements:
-            if isinstance(announcement, L2Announcement) and announcement.address.packed == message.address:
-                await self._announcer.apply(Withdraw(announcement))
-                self._wake(f"another host was found to use {announcement.address}")
+        # One that clients have used for longer is not given up at another's word: it is defended where it is claimed.
+        since = self._clock() - _A_MOMENT
+        for fact in self._announcer.announced():
+            if fact.address.packed == message.address and fact.since > since:
+                await self._announcer.apply(Withdraw(L2Announcement(fact.address)))
+                self._wake(f"another host was found to use {fact.address}")
 
 
 def _standing(peer: Peer) -> tuple[NodeName, bool]:

@@ -245,8 +245,9 @@ class _Wiring:
         return gossip
 
     async def _seeds(self) -> Sequence[str]:
-        found = () if self._backend.seeds is None or self._options.seeds else await self._backend.seeds()
-        return (*self._options.seeds, *found)
+        if self._options.seeds or self._backend.pods is None:
+            return self._options.seeds
+        return await self._backend.pods.addresses()
 
     def _reading(self) -> SpeakerReading:
         counted = self._backend.counters()

@@ -1,6 +1,6 @@
 """The cluster that a running speaker works on: every port of it, whatever is behind them."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +16,7 @@ from reconciler.cluster.herald import KubernetesHerald
 from reconciler.cluster.kinds import ENDPOINT_SLICES, NODES, SERVICES
 from reconciler.cluster.kubernetes import KubernetesCluster
 from reconciler.cluster.membership_key import MembershipSecret
-from reconciler.cluster.port import Cluster, Herald, MembershipKeys, StatusBoard
+from reconciler.cluster.port import Cluster, Herald, MembershipKeys, SpeakerPods, StatusBoard
 from reconciler.cluster.role_files import MembershipKeyFile, RoleFiles
 from reconciler.cluster.speaker_pods import KubernetesSpeakerPods
 from reconciler.cluster.status_configmap import StatusConfigMaps
@@ -38,13 +38,13 @@ class SpeakerIdentity:
 
 @dataclass(frozen=True, slots=True)
 class SpeakerBackend:
-    """The ports of a cluster, and what has to run beside them. `seeds` are None where the cluster knows no Pods."""
+    """The ports of a cluster, and what has to run beside them. `pods` is None where the cluster knows none."""
 
     cluster: Cluster
     board: StatusBoard
     herald: Herald
     keys: MembershipKeys
-    seeds: Callable[[], Awaitable[Sequence[str]]] | None
+    pods: SpeakerPods | None
     state: Callable[[], ClusterState]
     counters: Callable[[], Counters]
     flush_events: Callable[[float], Awaitable[None]]
@@ -78,7 +78,7 @@ async def _directory(choice: ClusterChoice, identity: SpeakerIdentity) -> AsyncI
             board=files,
             herald=files,
             keys=MembershipKeyFile(path, name=named(MEMBERSHIP_KEY_FILE, choice.lb_class)),
-            seeds=None,
+            pods=None,
             state=lambda: ClusterState(synced=True),
             counters=Counters,
             flush_events=nothing_waits,
@@ -106,7 +106,7 @@ async def _live(choice: ClusterChoice, identity: SpeakerIdentity) -> AsyncIterat
             # Not on the ConfigMap: the controller says that there, and speakers are many.
             herald=KubernetesHerald(connection, queue, pod=pod),
             keys=MembershipSecret(connection, namespace=choice.namespace, name=secret),
-            seeds=KubernetesSpeakerPods(connection, namespace=choice.namespace, own_address=identity.pod_ip).addresses,
+            pods=KubernetesSpeakerPods(connection, namespace=choice.namespace, own_address=identity.pod_ip),
             state=lambda: cluster_state(cluster.reflectors),
             counters=lambda: counters_of(cluster.reflectors, queue),
             flush_events=queue.flush,

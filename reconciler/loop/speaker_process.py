@@ -61,10 +61,6 @@ class SpeakerProcess:
         """Hand over and end."""
         self._stop.set()
 
-    def has_news(self) -> None:
-        """The status may be another than it was."""
-        self._publishing.has_news()
-
     async def make_pass(self, occasion: Occasion) -> None:
         """One pass, and what follows from it."""
         parts = self._parts

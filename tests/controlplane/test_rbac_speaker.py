@@ -65,8 +65,8 @@ async def test_a_speaker_uses_every_right_and_lacks_none(own_control_plane: Cont
     choice = ClusterChoice("kube", NAMESPACE, "", kubeconfig=kubeconfig)
     async with open_speaker_backend(choice, SpeakerIdentity("worker-1", "speaker-x", "192.0.2.1")) as backend:
         assert await backend.keys.membership_key() == key
-        assert backend.seeds is not None
-        assert list(await backend.seeds()) == []
+        assert backend.pods is not None
+        assert list(await backend.pods.addresses()) == []
         assert await backend.board.published(CONTROLLERS) == b"{}"
         for document in (b"1", b"2"):
             await backend.board.publish(speaker_status("worker-1", ""), document)

@@ -64,12 +64,12 @@ class Voices:
 
     def counts(self) -> Mapping[str, Counts]:
         """What happened on each link while it was open, by its name."""
-        return {
-            link.name: _sum(
-                self._closed.get(index, Counts()), self._open[index].counts() if index in self._open else Counts()
-            )
-            for index, link in self._links.items()
-        }
+        # Copied at once: another thread may be asking.
+        return {link.name: self._counts_of(index) for index, link in tuple(self._links.items())}
+
+    def _counts_of(self, index: int) -> Counts:
+        before, voice = self._closed.get(index, Counts()), self._open.get(index)
+        return before if voice is None else _sum(before, voice.counts())
 
     def set_links(self, links: Sequence[LinkState], now: float) -> None:
         """These are the links from now on; those that vanished are closed, and those that wait are tried again."""

@@ -137,10 +137,11 @@ class SpeakerAccount:
             problems=parts.configuration.newest.problems,
             members=self._members(peers),
             links=(_link(link, reason) for link, reason in parts.links.all()),
-            conflicts=map(_conflict, parts.events.conflicts.values()),
+            # Copied at once: another thread may be asking, and these change meanwhile.
+            conflicts=map(_conflict, tuple(parts.events.conflicts.values())),
             handovers=(
                 HandoverRow(address=str(address), successor=node)
-                for address, node in parts.handing_over.under_way.items()
+                for address, node in tuple(parts.handing_over.under_way.items())
             ),
             last_pass=last_pass,
             cluster=parts.cluster_state(),
@@ -198,6 +199,7 @@ class SpeakerAccount:
             parts.node,
             lb_class=parts.lb_class,
             ignore_exclude_label=parts.ignore_exclude_label,
+            former=parts.adoption.former,
         )
         for one in placement.declined:
             yield DeclinedRow(service=one.service, protocol=one.protocol, reason=one.reason, message=one.message)

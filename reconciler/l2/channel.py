@@ -1,5 +1,6 @@
 """One packet socket of a link: frames off it, through the responder, and the answers back on it."""
 
+import contextlib
 import errno
 import logging
 import os
@@ -79,8 +80,9 @@ class Channel:
 
     def lost(self) -> int:
         """The frames that found no room, because too many waited to be answered."""
-        # The kernel begins anew with each question.
-        self._lost += frames_lost(self._socket)
+        # The kernel begins anew with each question; a link that is being closed meanwhile says no more.
+        with contextlib.suppress(OSError):
+            self._lost += frames_lost(self._socket)
         return self._lost
 
     def send(self, frame: bytes) -> None:

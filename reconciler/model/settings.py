@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from reconciler.addresses.family import Address
 from reconciler.model.origin import Origin
 
 # The list that MetalLB ships: interfaces of containers and tunnels, which no client is behind.
@@ -102,6 +103,62 @@ class DrainSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class BGPListenSettings:
+    """
+    `spec.bgp.listen`: configured peers may connect to us too, on `port`.
+
+    Empty `addresses` mean all of the host.
+    """
+
+    enabled: bool = False
+    port: int = 179
+    addresses: tuple[Address, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BGPDrainSettings:
+    """
+    `spec.bgp.drain`: how a speaker that ends, and was not agreed graceful restart with, takes leave; in seconds.
+
+    `graceful_shutdown`: routes are told with the community GRACEFUL_SHUTDOWN first (RFC 8326), for `wait`. Then they
+    are withdrawn, and after `wait_withdrawn` sessions close.
+    """
+
+    graceful_shutdown: bool = True
+    wait: float = 1.0
+    wait_withdrawn: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class BGPPeerSettings:
+    """
+    One of `spec.bgp.peers`: what MetalLB's BGPPeer of that name has no field for.
+
+    `gtsm_hops` None is no GTSM (RFC 5082); else packets from beyond so many hops are dropped. `maximum_prefixes`: a
+    peer that tells us of more loses its session; None for any number. `passive` waits for the peer to connect.
+    """
+
+    name: str
+    gtsm_hops: int | None = None
+    maximum_prefixes: int | None = None
+    passive: bool = False
+    origin: Origin | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class BGPSettings:
+    """`spec.bgp`; `peers` by name, ascending."""
+
+    listen: BGPListenSettings = BGPListenSettings()
+    drain: BGPDrainSettings = BGPDrainSettings()
+    peers: tuple[BGPPeerSettings, ...] = ()
+
+    def of(self, peer: str) -> BGPPeerSettings:
+        """Those of one peer; the defaults where nothing is written."""
+        return next((one for one in self.peers if one.name == peer), BGPPeerSettings(peer))
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All sections; what a configuration leaves out has its default."""
 
@@ -110,3 +167,4 @@ class Settings:
     fast_failure_detection: FastFailureDetectionSettings = FastFailureDetectionSettings()
     announcements: AnnouncementSettings = AnnouncementSettings()
     drain: DrainSettings = DrainSettings()
+    bgp: BGPSettings = BGPSettings()

@@ -33,30 +33,14 @@ def order_of(announcement: Announcement) -> tuple[object, ...]:
             assert_never(announcement)
 
 
-def heard_of(announcements: frozenset[Announcement]) -> frozenset[Announcement]:
-    """One announcement for each identity: Services that share an address want it on the interfaces of either."""
-    merged: dict[Identity, Announcement] = {}
-    contested: dict[Identity, list[Announcement]] = {}
-    for announcement in announcements:
-        identity = identity_of(announcement)
-        earlier = merged.setdefault(identity, announcement)
-        if earlier is not announcement:
-            contested.setdefault(identity, [earlier]).append(announcement)
-    if not contested:
-        return announcements
-    merged |= {identity: _together(several) for identity, several in contested.items()}
+def heard_of(announcements: Iterable[L2Announcement]) -> frozenset[L2Announcement]:
+    """One announcement for each address: Services that share one want it on the interfaces of either."""
+    merged: dict[Address, L2Announcement] = {}
+    for one in announcements:
+        earlier = merged.setdefault(one.address, one)
+        if earlier is not one:
+            merged[one.address] = _on_either(earlier, one)
     return frozenset(merged.values())
-
-
-def _together(several: Iterable[Announcement]) -> Announcement:
-    first, *others = sorted(several, key=order_of)
-    together = first
-    for other in others:
-        if isinstance(together, L2Announcement) and isinstance(other, L2Announcement):
-            together = _on_either(together, other)
-        else:
-            together = other
-    return together
 
 
 def _on_either(one: L2Announcement, other: L2Announcement) -> L2Announcement:

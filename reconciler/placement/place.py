@@ -10,7 +10,7 @@ from reconciler.placement.declining import decline_bgp, decline_everywhere, decl
 from reconciler.placement.election import Elections
 from reconciler.placement.explain import ServiceExplanation, explain_on_every_node
 from reconciler.placement.layer2 import announce
-from reconciler.placement.rules import Covered, Rulebook
+from reconciler.placement.rules import Covered
 from reconciler.placement.subjects import Unannounceable
 from reconciler.placement.survey import Survey
 
@@ -151,26 +151,16 @@ def _by_owner(survey: Survey) -> dict[NodeName, list[Covered]]:
 
 
 def _assemble(survey: Survey, node: NodeName, won: Iterable[Covered]) -> Placement:
-    by_l2 = [placed for covered in won for placed in announce(covered.subject, covered.l2, node)]
-    return assemble(survey.rulebook, node, by_l2, survey.covered, survey.former)
-
-
-def assemble(
-    rulebook: Rulebook,
-    node: NodeName,
-    by_l2: Sequence[Placed],
-    covered: Iterable[Covered],
-    former: tuple[DesiredState, ...],
-) -> Placement:
     """What a node says by Layer 2, and to it what it tells its peers; everything in order of Services."""
-    routes = rulebook.routes_of(node)
+    by_l2 = [placed for covered in won for placed in announce(covered.subject, covered.l2, node)]
+    routes = survey.rulebook.routes_of(node)
     by_bgp: list[Placed] = []
-    for one in covered if rulebook.tells_routes and routes.peers else ():
+    for one in survey.covered if survey.rulebook.tells_routes and routes.peers else ():
         offers = routes.offers(one.bgp, one.families)
         if routes.declined(one.subject, offers) is None:
             by_bgp.extend(routes.announce(one.subject, offers))
-    placed = _in_order(by_l2, routes.settle(by_bgp))
-    return Placement(node, placed, frozenset(routes.peers), former=former)
+    placed = in_order(by_l2, routes.settle(by_bgp))
+    return Placement(node, placed, frozenset(routes.peers), former=survey.former)
 
 
 def _explained(survey: Survey, node: NodeName) -> Placement:
@@ -192,7 +182,8 @@ def _explained(survey: Survey, node: NodeName) -> Placement:
     return replace(_assemble(survey, node, won), declined=tuple(declined))
 
 
-def _in_order(by_l2: Sequence[Placed], by_bgp: Sequence[Placed]) -> tuple[Placed, ...]:
+def in_order(by_l2: Sequence[Placed], by_bgp: Sequence[Placed]) -> tuple[Placed, ...]:
+    """What is announced by either protocol, by Service, then address; both are in that order."""
     if not by_l2 or not by_bgp:
         return (*by_l2, *by_bgp)
     return tuple(sorted((*by_l2, *by_bgp), key=lambda placed: (placed.service, placed.address)))

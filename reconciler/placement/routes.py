@@ -1,6 +1,8 @@
 """Whether a node announces a Service by BGP, and the routes it tells each of its peers."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations
 
 import msgspec
@@ -8,7 +10,7 @@ import msgspec
 from reconciler.addresses.address_range import AddressRange
 from reconciler.addresses.family import Address, Family
 from reconciler.model.advertisements import BGPAdvertisement, Community
-from reconciler.model.announcements import RouteAnnouncement
+from reconciler.model.announcements import PeerTerms, RouteAnnouncement, Terms
 from reconciler.model.observed import NodeName
 from reconciler.model.origin import Origin
 from reconciler.model.peers import BGPPeer
@@ -30,8 +32,18 @@ class Offer(msgspec.Struct, frozen=True, gc=False):
     communities: tuple[Community, ...]
     origin: Origin
 
+    @property
+    def host_bits(self) -> int:
+        """How many bits of an address are left out of the prefix."""
+        return self.family.bits - self.length
 
-class Offers(msgspec.Struct, frozen=True, gc=False):
+
+# The prefixes around any address of one family, by their host bits, and how each of them is told.
+TermsByLength = tuple[tuple[int, Terms], ...]
+
+
+@dataclass(frozen=True, eq=False)  # without slots: what follows from the fields is worked out once
+class Offers:
     """What one set of advertisements makes a node tell its peers, by family; or why it tells nothing."""
 
     ipv4: tuple[Offer, ...] = ()
@@ -41,6 +53,26 @@ class Offers(msgspec.Struct, frozen=True, gc=False):
     def of(self, family: Family) -> tuple[Offer, ...]:
         """The offers for addresses of a family, by peer, then prefix length."""
         return self.ipv4 if family is Family.IPV4 else self.ipv6
+
+    def terms_of(self, family: Family) -> TermsByLength:
+        """The same offers, those of one prefix together."""
+        return self._ipv4_terms if family is Family.IPV4 else self._ipv6_terms
+
+    @cached_property
+    def _ipv4_terms(self) -> TermsByLength:
+        return _by_length(self.ipv4)
+
+    @cached_property
+    def _ipv6_terms(self) -> TermsByLength:
+        return _by_length(self.ipv6)
+
+
+def _by_length(offers: Iterable[Offer]) -> TermsByLength:
+    found: dict[int, list[PeerTerms]] = {}
+    for offer in offers:
+        terms = PeerTerms(offer.peer, offer.local_pref or None, offer.communities, offer.origin)
+        found.setdefault(offer.host_bits, []).append(terms)
+    return tuple((host_bits, tuple(terms)) for host_bits, terms in found.items())
 
 
 class BGPCoverage:

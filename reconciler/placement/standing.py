@@ -6,21 +6,20 @@ their endpoints changed, and otherwise from nothing.
 """
 
 from collections.abc import Iterable, Mapping
-from itertools import compress
-from operator import ne
 from typing import NamedTuple
 
 from reconciler.addresses.family import Address
 from reconciler.model.changes import changes_between, is_in_order
 from reconciler.model.desired import DesiredState
-from reconciler.model.observed import Endpoint, Members, Node, NodeName, ObservedState, Service, ServiceKey
-from reconciler.placement.decisions import Placed, Placement
+from reconciler.model.observed import Members, Node, NodeName, ObservedState, Service, ServiceKey
+from reconciler.model.persistent_map import PersistentMap
+from reconciler.placement.decisions import Derived, Placed, Placement
+from reconciler.placement.endpoint_changes import endpoints_changed
 from reconciler.placement.layer2 import announce
-from reconciler.placement.place import assemble, wins
+from reconciler.placement.place import in_order, wins
 from reconciler.placement.rules import Covered, Rulebook
+from reconciler.placement.standing_routes import StandingRoutes, Teller, Tellers, placed_by
 from reconciler.placement.voices import Voices
-
-Endpoints = Mapping[ServiceKey, tuple[Endpoint, ...]]
 
 # With more changes than one in so many Services a whole pass is as cheap; so many are always few.
 _SHARE = 8
@@ -30,7 +29,7 @@ _LITTLE_WORK = 10_000
 
 
 class Terms(NamedTuple):
-    """Everything that a placement depends on beside Services and their endpoints."""
+    """What a placement may depend on beside Services and their endpoints."""
 
     desired: DesiredState
     former: tuple[DesiredState, ...]
@@ -39,6 +38,13 @@ class Terms(NamedTuple):
     node: NodeName
     lb_class: str
     ignore_exclude_label: bool
+
+    def relevant(self) -> "Terms":
+        """Without what nothing is decided by: other nodes and their speakers, where nobody is elected."""
+        if any(config.l2_advertisements for config in (self.desired, *self.former)):
+            return self
+        nodes = tuple(node for node in self.nodes if node.name == self.node)
+        return self._replace(nodes=nodes, members=frozenset())
 
     def still(self, other: "Terms") -> bool:
         """Whether nothing has changed; configurations count as unchanged when they are the same objects."""
@@ -78,7 +84,7 @@ class Placer:
         Few changes cost little where the snapshot has the same objects for what did not change, in order of keys.
         Nothing that was handed over may be altered.
         """
-        terms = Terms(desired, former, observed.nodes, members, node, lb_class, ignore_exclude_label)
+        terms = Terms(desired, former, observed.nodes, members, node, lb_class, ignore_exclude_label).relevant()
         # An exception on the way leaves a standing that nothing is known of.
         standing, self._standing = self._standing, None
         if standing is None or not (standing.terms.still(terms) and standing.follow(observed)):
@@ -86,6 +92,11 @@ class Placer:
             self.whole_passes += 1
         self._standing = standing
         return standing.placement
+
+    @property
+    def told(self) -> Tellers:
+        """The Services that peers are told of, as of the last pass."""
+        return self._standing.told if self._standing is not None else PersistentMap()
 
     def successors(self, addresses: Iterable[Address]) -> Mapping[Address, NodeName]:
         """
@@ -109,30 +120,39 @@ class Standing:
             lb_class=terms.lb_class,
             ignore_exclude_label=terms.ignore_exclude_label,
         )
-        self._peers = frozenset(self._rulebook.routes_of(terms.node).peers)
+        self._peering = self._rulebook.routes_of(terms.node)
+        self._peers = frozenset(self._peering.peers)
         self._tells_routes = self._rulebook.tells_routes and bool(self._peers)
+        self._told = StandingRoutes()
         self._is_in_order = is_in_order(observed.services)
         self._services = observed.services
         self._endpoints = observed.endpoints
         self._work = 0
         # Of the Services that can be announced as far as they themselves are concerned.
         self._covered: dict[ServiceKey, Covered] = {}
-        self._ready: dict[ServiceKey, tuple[Endpoint, ...] | None] = {}
         self._aged: dict[ServiceKey, int] = {}
         self._holders: dict[Address, set[ServiceKey]] | None = None
         for service in observed.services:
             self._learn(service.key, service)
         ordered = (self._covered[key] for key in sorted(self._covered))
         self._voices = Voices(one for covered in ordered for one in self._said(covered))
+        for key, covered in self._covered.items():
+            self._told.put(key, self._teller(covered))
         self.placement = self._compose()
+
+    @property
+    def told(self) -> Tellers:
+        """The Services that peers are told of."""
+        return self._told.tellers
 
     def follow(self, observed: ObservedState) -> bool:
         """Decide for a later snapshot; False when only a whole pass can."""
         changes = changes_between(self._services, observed.services) if self._is_in_order else None
         if changes is None:
             return False
+        moved = endpoints_changed(self._endpoints, observed.endpoints)
         touched: dict[ServiceKey, Service | None] = {
-            **{key: self._covered[key].subject.service for key in self._moved(observed.endpoints)},
+            **{key: self._covered[key].subject.service for key in moved if key in self._covered},
             **{service.key: None for service in changes.gone},
             **{service.key: service for service in changes.come},
         }
@@ -148,34 +168,25 @@ class Standing:
             self.placement = self._compose()
         return True
 
-    def _moved(self, endpoints: Endpoints) -> Iterable[ServiceKey]:
-        """The Services known with other endpoints than they have now."""
-        if endpoints is self._endpoints:
-            return ()
-        before, after = list(self._ready.values()), list(map(endpoints.get, self._ready))
-        # Lists of the same objects are equal without a look at them.
-        return compress(self._ready, map(ne, before, after)) if before != after else ()
-
     def _follow(self, key: ServiceKey, service: Service | None) -> bool:
         """Decide for one Service anew; False when the node says what it said."""
         self._learn(key, service)
         covered = self._covered.get(key)
         speaks_otherwise = self._voices.put(key, self._said(covered) if covered is not None else ())
-        return speaks_otherwise or self._tells_routes
+        tells_otherwise = self._told.put(key, self._teller(covered) if covered is not None else None)
+        return speaks_otherwise or tells_otherwise
 
     def _learn(self, key: ServiceKey, service: Service | None) -> None:
         """Keep what is known of a Service, in place of what was."""
         before = self._covered.pop(key, None)
         if before is not None:
-            del self._ready[key]
             self._aged.pop(key, None)
             self._note_holder(before, is_one=False)
         if service is None or not self._rulebook.is_ours(service):
             return
-        ready = self._endpoints.get(key)
-        found = self._rulebook.read(service, ready or ())
+        found = self._rulebook.read(service, self._endpoints.get(key, ()))
         if isinstance(found, Covered):
-            self._covered[key], self._ready[key] = found, ready
+            self._covered[key] = found
             if found.age:
                 self._aged[key] = found.age
             self._note_holder(found, is_one=True)
@@ -184,16 +195,25 @@ class Standing:
         node = self.terms.node
         return tuple(announce(covered.subject, covered.l2, node)) if wins(covered, node) else ()
 
+    def _teller(self, covered: Covered) -> Teller | None:
+        if not self._tells_routes:
+            return None
+        offers = self._peering.offers(covered.bgp, covered.families)
+        is_silent = self._peering.declined(covered.subject, offers) is not None
+        return None if is_silent else Teller(covered.subject.addresses, offers)
+
     def _compose(self) -> Placement:
-        former = self._rulebook.former_of(self._aged.values())
-        placed = self._voices.placed
-        if self._tells_routes:
-            # Routes are what all Services together make of them.
-            ordered = [self._covered[key] for key in sorted(self._covered)]
-            return assemble(self._rulebook, self.terms.node, placed, ordered, former)
-        announcements = self._voices.announcements()
-        heard = self._voices.heard(announcements)
-        return Placement.known(self.terms.node, placed, self._peers, former, announcements=announcements, heard=heard)
+        self._told.settle()
+        routes, tellers, by_layer2 = self._told.routes, self._told.tellers, self._voices.placed
+        return Placement.known(
+            self.terms.node,
+            Derived(lambda: in_order(by_layer2, tuple(placed_by(tellers, routes)))) if tellers else by_layer2,
+            self._peers,
+            self._rulebook.former_of(self._aged.values()),
+            by_layer2=by_layer2,
+            heard=self._voices.heard(),
+            routes=routes,
+        )
 
     def _note_holder(self, covered: Covered, *, is_one: bool) -> None:
         if self._holders is None:

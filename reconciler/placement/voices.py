@@ -1,11 +1,11 @@
 """What one node says by Layer 2 and on behalf of which Services, kept up to date one Service at a time."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from operator import attrgetter
 
 from reconciler.addresses.family import Address
-from reconciler.model.announcements import Announcement
+from reconciler.model.announcements import L2Announcement
 from reconciler.model.observed import ServiceKey
 from reconciler.placement.decisions import Placed
 from reconciler.placement.hearing import heard_of
@@ -15,7 +15,7 @@ _by_service = attrgetter("service")
 
 class Voices:
     """
-    The announcements of a node in order of Service and address, and what the network hears of them.
+    What a node announces by ARP and NDP in order of Service and address, and what the network hears of that.
 
     One Service that changes costs what it says itself, and copies that the interpreter makes in one go.
     """
@@ -26,9 +26,9 @@ class Voices:
         self._at: dict[Address, list[Placed]] = {}
         for one in self._placed:
             self._at.setdefault(one.address, []).append(one)
-        self._announcements: set[Announcement] = {one.announcement for one in self._placed}
+        self._announcements: set[L2Announcement] = set(_said_in(self._placed))
         # Addresses that Services want on different interfaces: what they want, and what comes of it.
-        self._divided: dict[Address, tuple[frozenset[Announcement], frozenset[Announcement]]] = {}
+        self._divided: dict[Address, tuple[frozenset[L2Announcement], frozenset[L2Announcement]]] = {}
         if len(self._announcements) != len(self._at):
             for address in self._at:
                 self._note_division(address)
@@ -57,24 +57,24 @@ class Voices:
         if after:
             self._at[address] = after
         # An announcement names its address, so nobody who stays out of this list makes the same one.
-        self._announcements.difference_update(one.announcement for one in before)
-        self._announcements.update(one.announcement for one in after)
+        self._announcements.difference_update(_said_in(before))
+        self._announcements.update(_said_in(after))
         self._note_division(address)
 
     def _note_division(self, address: Address) -> None:
-        wanted = frozenset(one.announcement for one in self._at.get(address, ()))
+        wanted = frozenset(_said_in(self._at.get(address, ())))
         if len(wanted) > 1:
             self._divided[address] = (wanted, heard_of(wanted))
         else:
             self._divided.pop(address, None)
 
-    def announcements(self) -> frozenset[Announcement]:
-        """Each fact once, however many Services stand behind it."""
-        return frozenset(self._announcements)
-
-    def heard(self, announcements: frozenset[Announcement]) -> frozenset[Announcement]:
-        """One of those announcements for each address; the same set where it is so already."""
+    def heard(self) -> frozenset[L2Announcement]:
+        """One announcement for each address, however many Services stand behind it."""
         if not self._divided:
-            return announcements
+            return frozenset(self._announcements)
         wanted, together = zip(*self._divided.values(), strict=True)
-        return announcements.difference(*wanted).union(*together)
+        return frozenset(self._announcements.difference(*wanted).union(*together))
+
+
+def _said_in(placed: Iterable[Placed]) -> Iterator[L2Announcement]:
+    return (one.announcement for one in placed if isinstance(one.announcement, L2Announcement))

@@ -1,10 +1,10 @@
 """Placement against what is active: the plan for the announcers of one node, and what a change of it amounts to."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from enum import StrEnum
 
 from reconciler.addresses.family import Address
-from reconciler.model.announcements import Active, Announcement, L2Announcement, RouteAnnouncement
+from reconciler.model.announcements import Active, L2Announcement
 from reconciler.model.peers import BGPPeer
 from reconciler.placement.decisions import Placed, Placement
 from reconciler.placement.hearing import identity_of, order_of
@@ -20,7 +20,7 @@ class Change(StrEnum):
     KEEP = "keep"
 
 
-_NONE: frozenset[Announcement] = frozenset()
+_NONE: frozenset[L2Announcement] = frozenset()
 
 
 def plan_announcements(placement: Placement, active: Active, *, new: Collection[Address] = ()) -> Plan[SpeakerAction]:
@@ -29,46 +29,62 @@ def plan_announcements(placement: Placement, active: Active, *, new: Collection[
 
     First falls silent what must, then sessions close and open, then the rest is announced. An announcement that only
     changes its interfaces or attributes is made anew without a withdrawal, so that nobody loses the address meanwhile.
-    A peer that is defined anew loses its session, and with it all its routes: they are announced again.
+    A peer that is defined anew loses its session, and with it all its routes: they are announced again. Of a peer that
+    is closed for good every route is withdrawn before.
 
-    What stays as it is costs a comparison of two sets, and nothing where `active` has the very set that is heard.
+    What stays as it is costs little: addresses the comparison of two sets, and nothing where `active` has the very set
+    that is heard; routes nothing where those of `active` and of the placement come of one another (see `Routes`).
 
     Args:
         placement: What the node should announce.
-        active: What it announces now, each address, or prefix and peer, once.
+        active: What it announces now.
         new: Addresses that nobody can have announced before (`Announce.is_new`).
     """
     sessions = difference(sorted(active.peers, key=_name), sorted(placement.peers, key=_name), _name)
-    redefined = {after.name for _, after in sessions.changed}
-    heard, before = placement.heard, active.announcements
-    # One set may be the other: then there is no need to walk through them.
-    ended, begun = (before - heard, heard - before) if heard is not before else (_NONE, _NONE)
-    routes = difference(sorted(ended, key=order_of), sorted(begun, key=order_of), identity_of)
-    spoken = [*routes.added, *(after for _, after in routes.changed)]
-    if redefined:
-        kept = (route for route in heard & before if isinstance(route, RouteAnnouncement))
-        spoken += [route for route in kept if route.peer in redefined]
     closed = [*sessions.removed, *(before for before, _ in sessions.changed)]
     opened = [*sessions.added, *(after for _, after in sessions.changed)]
+    silenced, spoken = _by_layer2(placement, active, new)
+    withdrawn, told = _by_bgp(placement, active, redefined={after.name for _, after in sessions.changed})
     return Plan(
         (
-            *(Withdraw(announcement) for announcement in routes.removed),
+            *silenced,
+            *withdrawn,
             *(ClosePeer(peer) for peer in sorted(closed, key=_name)),
             *(OpenPeer(peer, peer.origin) for peer in sorted(opened, key=_name)),
-            *_announce(sorted(spoken, key=order_of), placement, new),
+            *spoken,
+            *told,
         )
     )
 
 
-def _announce(spoken: Sequence[Announcement], placement: Placement, new: Collection[Address]) -> Iterator[Announce]:
-    """The actions, each with the advertisement behind the first Service that wants exactly that."""
-    if not spoken:
-        return
-    wanted = frozenset(spoken)
-    origins = {p.announcement: p.origin for p in reversed(placement.placed) if p.announcement in wanted}
-    for one in spoken:
-        is_new = isinstance(one, L2Announcement) and one.address in new
-        yield Announce(one, origins.get(one), is_new=is_new)
+def _by_layer2(
+    placement: Placement, active: Active, new: Collection[Address]
+) -> tuple[Iterable[Withdraw], Iterable[Announce]]:
+    """By address."""
+    heard, before = placement.heard, active.announcements
+    # One set may be the other: then there is no need to walk through them.
+    ended, begun = (before - heard, heard - before) if heard is not before else (_NONE, _NONE)
+    found = difference(sorted(ended, key=order_of), sorted(begun, key=order_of), identity_of)
+    wanted = frozenset((*found.added, *(after for _, after in found.changed)))
+    # The advertisement behind the first Service that wants exactly that.
+    every = reversed(placement.by_layer2) if wanted else ()
+    origins = {placed.announcement: placed.origin for placed in every if placed.announcement in wanted}
+    return (
+        [Withdraw(one) for one in found.removed],
+        [Announce(one, origins.get(one), is_new=one.address in new) for one in sorted(wanted, key=order_of)],
+    )
+
+
+def _by_bgp(
+    placement: Placement, active: Active, *, redefined: Collection[str]
+) -> tuple[Iterable[Withdraw], Iterable[Announce]]:
+    """By prefix, then peer."""
+    changes = placement.routes.since(active.routes)
+    told = changes.told
+    if redefined:
+        others = (one for one in told if one.route.peer not in redefined)
+        told = sorted((*others, *placement.routes.toward(redefined)), key=lambda one: order_of(one.route))
+    return [Withdraw(route) for route in changes.withdrawn], [Announce(route, origin) for route, origin in told]
 
 
 def diff_placements(before: Placement, after: Placement) -> Iterator[tuple[Change, Placed]]:

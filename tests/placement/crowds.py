@@ -14,6 +14,14 @@ _NODES = ("ash", "elm", "fir")
 _POOLS = (pool("p", "192.0.2.0/28"), pool("q", "192.0.2.16/28", "2001:db8::/124"))
 _INGRESS = [*(f"192.0.2.{n}" for n in (1, 2, 3, 17, 18)), "192.0.2.19 2001:db8::1", "2001:db8::2", "198.51.100.1"]
 _APPS = ("web", "db", "dns")
+# Prefixes that many share, for reasons of their own: a local preference, communities, or for one peer only.
+_ROUTES = (
+    bgp("hosts", pools="p q", services="web db", length_v6=120),
+    bgp("all", pools="p q", length=27, length_v6=64, local_pref=100, communities="65000:2"),
+    bgp("some", pools="q", services="web", length=28, local_pref=200, communities="65000:1 large:1:2:3"),
+    bgp("few", pools="p", nodes="ash elm", length=27, local_pref=100, communities="65000:1", peers="tor spine"),
+)
+_PEERS = (peer("leaf", "2001:db8:1::1"), peer("spine", dual=True), peer("tor"))
 
 
 class Crowd:
@@ -28,15 +36,15 @@ class Crowd:
             l2("two", pools="p q", services="db", interfaces="eth1 eth2"),
             *([l2("all", pools="p q", services="dns")] if chance.random() < 0.7 else []),
         ]
-        routes = [bgp("routes", pools="p q"), bgp("more", pools="q", services="web", communities="65000:1")]
-        tells = chance.random() < 0.3
-        config = desired(*_POOLS, l2=ads, bgp=routes if tells else [], peers=[peer("tor")] if tells else [])
+        self._tells = chance.random() < 0.6
+        config = desired(*_POOLS, l2=ads, bgp=_ROUTES if self._tells else [], peers=_PEERS if self._tells else [])
         state = observed(*found, nodes=[node(name) for name in _NODES], endpoints=ends)
         self.moment = Moment(World(config, state, members(*_NODES)))
 
     def go_on(self) -> None:
         """Something happens; mostly to one Service."""
-        deeds = [self._edit] * 6 + [self._delete] * 2 + [self._create] * 2 + [self._move] * 3 + [self._shrink]
+        deeds = [self._edit] * 6 + [self._delete] * 2 + [self._create] * 2 + [self._move] * 4 + [self._shrink]
+        deeds += [self._meet] if self._tells else []
         self._chance.choice(deeds)()
 
     def _service(self, key: str) -> Service:
@@ -77,6 +85,13 @@ class Crowd:
 
     def _set(self, state: ObservedState) -> None:
         self.moment = self.moment._replace(world=replace(self.moment.world, state=state))
+
+    def _meet(self) -> None:
+        """Peers come and go."""
+        config = self.moment.world.config
+        peers = tuple(self._chance.sample(_PEERS, self._chance.randint(0, 3)))
+        world = replace(self.moment.world, config=replace(config, peers=peers))
+        self.moment = self.moment._replace(world=world)
 
     def _shrink(self) -> None:
         """A pool is taken away, or all are there again."""

@@ -11,7 +11,7 @@ from reconciler.placement.decisions import Placement
 from reconciler.placement.place import place
 from reconciler.placement.standing import Placer
 from tests.builders import desired, observed, pool, service
-from tests.placement.builders import endpoints, l2, members, node, spoken
+from tests.placement.builders import bgp, endpoints, l2, members, node, peer, spoken
 
 HERE = NodeName("node-b")
 NODES = [node("node-a"), node("node-b"), node("node-c")]
@@ -81,6 +81,35 @@ def test_nodes_that_are_read_again_are_the_same_nodes() -> None:
     assert follow.placer.whole_passes == 1
     follow(replace(state, nodes=(*NODES[:2], node("node-c", excluded=True))))
     assert follow.placer.whole_passes == 2
+
+
+BY_BGP = desired(pool("p", "10.0.0.0/16"), bgp=[bgp(nodes="node-b"), bgp("wide", length=24)], peers=[peer("tor")])
+
+
+def test_where_nobody_is_elected_other_nodes_and_their_speakers_change_nothing() -> None:
+    follow, state = Followed(), cluster()
+    first = follow(state, desired=BY_BGP)
+    assert len(first.routes) == len(MANY) + 1
+    assert follow(state, desired=BY_BGP, members=members("node-b")) is first
+    assert follow(replace(state, nodes=tuple(NODES[1:])), desired=BY_BGP) is first
+    assert not follow(replace(state, nodes=(node("node-b", excluded=True),)), desired=BY_BGP).routes
+    assert follow.placer.whole_passes == 2
+    follow(state, desired=BY_BGP, former=(CONFIG,))
+    follow(replace(state, nodes=tuple(NODES[1:])), desired=BY_BGP, former=(CONFIG,))
+    assert follow.placer.whole_passes == 4, "under a former one somebody is"
+
+
+def test_what_was_said_before_can_be_asked_for_later() -> None:
+    follow, state = Followed(), cluster()
+    first, whole = follow.placer.place(BY_BGP, state, ALIVE, HERE), place(BY_BGP, state, ALIVE, HERE)
+    then = follow(replace(state, services=tuple(MANY[1:])), desired=BY_BGP)
+    assert first.placed == whole.placed
+    assert first.routes == whole.routes
+    assert len(first.placed) == len(then.placed) + 2
+    assert first.placed[0] == whole.placed[0]
+    assert first.placed[-2:] == whole.placed[-2:]
+    assert hash(first) == hash(whole)
+    assert first != then
 
 
 def test_many_changes_are_decided_from_nothing() -> None:

@@ -8,12 +8,13 @@ from msgspec.structs import replace as altered
 
 from reconciler.addresses.family import Address, Family
 from reconciler.model.announcements import Active
+from reconciler.model.desired import DesiredState
 from reconciler.model.observed import NodeName, ObservedState
 from reconciler.placement.standing import Placer
 from reconciler.plan.announcements import plan_announcements
 from tests.allocation.counting import calls_made
 from tests.builders import desired, observed, pool, service
-from tests.placement.builders import endpoints, l2, members, node
+from tests.placement.builders import bgp, endpoints, l2, members, node, peer
 
 BASE = int.from_bytes(bytes([10, 0, 0, 0]), "big")
 HERE = NodeName("node-a")
@@ -52,6 +53,15 @@ def nothing(state: ObservedState) -> ObservedState:
     return replace(state, endpoints=dict(state.endpoints))
 
 
+BY_BGP = desired(
+    pool("p", "10.0.0.0/8"),
+    bgp=[bgp(), bgp("wide", length=8, communities="65000:1")],
+    peers=[peer(f"tor-{n}") for n in range(4)],
+)
+PEERS = len(BY_BGP.peers)
+
+
+@pytest.mark.parametrize("config", [pytest.param(CONFIG, id="L2"), pytest.param(BY_BGP, id="BGP")])
 @pytest.mark.parametrize(
     ("deed", "actions"),
     [
@@ -63,23 +73,23 @@ def nothing(state: ObservedState) -> ObservedState:
     ],
 )
 def test_one_change_costs_the_same_among_four_times_as_many(
-    deed: Callable[[ObservedState], ObservedState], actions: int
+    deed: Callable[[ObservedState], ObservedState], actions: int, config: DesiredState
 ) -> None:
     def calls(size: int) -> int:
         state = world(size)
         placer = Placer()
-        first = placer.place(CONFIG, state, ALIVE, HERE)
-        active = Active(frozenset(first.heard))
+        first = placer.place(config, state, ALIVE, HERE)
+        active = Active(frozenset(first.heard), first.peers, first.routes)
         placer.successors([])
         later = deed(state)
         passes: list[int] = []
 
         def follow() -> None:
-            plan = plan_announcements(placer.place(CONFIG, later, ALIVE, HERE), active)
+            plan = plan_announcements(placer.place(config, later, ALIVE, HERE), active)
             passes.append(len(plan.actions))
 
         found = calls_made(follow)
-        assert passes == [actions]
+        assert passes == [actions * (PEERS if config is BY_BGP else 1)]
         assert placer.whole_passes == 1
         return found
 

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from reconciler.addresses.address_range import AddressRange
 from reconciler.addresses.family import parse_address
-from reconciler.model.announcements import Active, Announcement, L2Announcement, RouteAnnouncement
+from reconciler.model.announcements import Active, Announcement, L2Announcement, RouteAnnouncement, Routes
 from reconciler.model.observed import InterfaceName, NodeName, ServiceKey
 from reconciler.model.origin import Origin
 from reconciler.model.peers import BGPPeer
 from reconciler.placement.decisions import Placed, Placement
-from reconciler.placement.hearing import heard_of, order_of
+from reconciler.placement.hearing import order_of
 from reconciler.plan.actions import Announce, ClosePeer, OpenPeer, SpeakerAction, Withdraw
 from reconciler.plan.announcements import Change, diff_placements, plan_announcements
 
@@ -46,7 +46,9 @@ def placement(*announcements: Announcement, peers: Iterable[BGPPeer] = ()) -> Pl
 
 
 def active(*announcements: Announcement, peers: Iterable[BGPPeer] = ()) -> Active:
-    return Active(frozenset(announcements), frozenset(peers))
+    by_layer2 = frozenset(one for one in announcements if isinstance(one, L2Announcement))
+    routes = Routes.of(one for one in announcements if isinstance(one, RouteAnnouncement))
+    return Active(by_layer2, frozenset(peers), routes)
 
 
 ONE, TWO = "192.0.2.1", "192.0.2.2"
@@ -182,7 +184,7 @@ def test_a_plan_is_what_a_comparison_of_everything_gives(
     target = placement(*wanted, peers={one.name: one for one in sorted(peers, key=repr)}.values())
     up = {one.name: one for one in sorted(sessions, key=repr)}
     now = active(*_distinct(spoken).values(), peers=up.values())
-    before, after = _distinct(set(now.announcements)), _distinct(set(heard_of(frozenset(wanted))))
+    before, after = _distinct(spoken), _distinct({*target.heard, *target.routes})
     redefined = {one.name for one in target.peers if one.name in up and up[one.name] != one}
     again = {k for k, one in after.items() if isinstance(one, RouteAnnouncement) and one.peer in redefined}
     actions = plan_announcements(target, now).actions
@@ -196,7 +198,7 @@ def test_a_plan_is_what_a_comparison_of_everything_gives(
 
 
 def test_where_the_active_set_is_the_very_one_that_is_heard_nothing_is_compared() -> None:
-    class Watched(frozenset[Announcement]):
+    class Watched(frozenset[L2Announcement]):
         def __sub__(self, _: object) -> NoReturn:
             raise AssertionError
 

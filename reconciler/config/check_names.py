@@ -9,11 +9,13 @@ from reconciler.config.drafts import (
     Draft,
     Drafts,
     L2Draft,
+    Manifest,
     PeerDraft,
     PoolDraft,
 )
 from reconciler.config.fields import Text
 from reconciler.config.problems import Problems
+from reconciler.config.read_bgp_settings import peer_names
 from reconciler.config.wording import did_you_mean, quoted
 from reconciler.model.origin import Origin, Related
 
@@ -87,22 +89,25 @@ def check_known_names(drafts: Drafts, problems: Problems) -> None:
     pools = {draft.pool.name for draft in drafts.pools}
     peers = {draft.peer.name for draft in drafts.peers}
     named_pools = _named_pools((*drafts.l2_advertisements, *drafts.bgp_advertisements))
-    named_peers = ((draft, text) for draft in drafts.bgp_advertisements for text in draft.peers)
+    named_peers = (
+        *((draft.manifest, text) for draft in drafts.bgp_advertisements for text in draft.peers),
+        *((draft.manifest, text) for draft in drafts.settings for text in peer_names(draft.manifest)),
+    )
     _warn_unknown(named_pools, pools, "IPAddressPool", "unknown-pool-name", problems)
     _warn_unknown(named_peers, peers, "BGPPeer", "unknown-peer-name", problems)
 
 
-def _named_pools(drafts: Iterable[L2Draft | BGPDraft]) -> Iterator[tuple[L2Draft | BGPDraft, Text]]:
-    return ((draft, text) for draft in drafts for text in draft.choice.names)
+def _named_pools(drafts: Iterable[L2Draft | BGPDraft]) -> Iterator[tuple[Manifest, Text]]:
+    return ((draft.manifest, text) for draft in drafts for text in draft.choice.names)
 
 
 def _warn_unknown(
-    named: Iterable[tuple[L2Draft | BGPDraft, Text]], known: Collection[str], kind: str, code: str, problems: Problems
+    named: Iterable[tuple[Manifest, Text]], known: Collection[str], kind: str, code: str, problems: Problems
 ) -> None:
-    unknown = ((draft, text) for draft, text in named if text.value not in known)
-    for count, (draft, text) in enumerate(unknown):
+    unknown = ((manifest, text) for manifest, text in named if text.value not in known)
+    for count, (manifest, text) in enumerate(unknown):
         hint = did_you_mean(text.value, known) if count < _MOST_GUESSES else ""
-        message = f"{draft.manifest} names {kind} {quoted(text.value)}, which does not exist{hint}"
+        message = f"{manifest} names {kind} {quoted(text.value)}, which does not exist{hint}"
         problems.warning(text.origin, code, message)
 
 

@@ -1,13 +1,16 @@
 """Peers against each other, and against the addresses that are announced to them."""
 
+from bisect import bisect_right
 from collections.abc import Hashable, Iterable, Iterator
 
+from reconciler.addresses.address_range import AddressRange
 from reconciler.addresses.family import Family
 from reconciler.config.drafts import BGPDraft, Drafts, PeerDraft
 from reconciler.config.problems import Problems
 from reconciler.config.shared_nodes import NodeKeys, certain_node_keys
 from reconciler.model.origin import Origin, Related
 from reconciler.model.peers import BGPPeer
+from reconciler.model.pools import PoolEntry
 
 
 def equal_sessions(peers: Iterable[BGPPeer], node_keys: NodeKeys) -> Iterator[tuple[BGPPeer, BGPPeer]]:
@@ -47,6 +50,46 @@ def check_sessions(drafts: Drafts, problems: Problems) -> None:
 
 def _remote(draft: PeerDraft) -> Origin:
     return draft.manifest.spec.origin_of("peerAddress", "interface")
+
+
+def check_peers_in_pools(drafts: Drafts, problems: Problems) -> None:
+    """Warn of pools that hold an end of a session: a Service that is given the address would cut the session off."""
+    held = ((entry.addresses, draft.pool.name, entry) for draft in drafts.pools for entry in draft.pool.entries)
+    entries = sorted(held, key=_first)
+    for draft in drafts.peers:
+        peer = draft.peer
+        for field, address in (("peerAddress", peer.peer_address), ("sourceAddress", peer.source_address)):
+            if address is None:
+                continue
+            # Entries that overlap are an error of their own, so the one that begins last below it is enough.
+            at = bisect_right(entries, (address.family, address.value), key=_first) - 1
+            if at >= 0 and address in entries[at][0]:
+                _, pool, entry = entries[at]
+                message = (
+                    f'pool "{pool}" holds {address}, the {field} of peer "{peer.name}": a Service that is given it '
+                    "takes the session away; keep it out of the pool"
+                )
+                note = Related(entry.origin, f'pool "{pool}" takes it here')
+                problems.warning(draft.manifest.spec.origin_of(field), "peer-in-pool", message, note)
+
+
+def _first(entry: tuple[AddressRange, str, PoolEntry]) -> tuple[Family, int]:
+    return entry[0].family, entry[0].first
+
+
+def check_gtsm(drafts: Drafts, problems: Problems) -> None:
+    """Warn of routers that are said to be beyond the link, and whose packets from there are dropped."""
+    far = {draft.peer.name: draft for draft in drafts.peers if draft.peer.ebgp_multi_hop}
+    for draft in drafts.settings:
+        for settings in draft.settings.bgp.peers:
+            if settings.gtsm_hops == 1 and settings.name in far and settings.origin is not None:
+                message = (
+                    f'gtsmHops of peer "{settings.name}" is 1, which drops packets from beyond the link, and its '
+                    "ebgpMultiHop says that it is there: write the number of hops, or remove ebgpMultiHop"
+                )
+                spec = far[settings.name].manifest.spec
+                note = Related(spec.origin_of("ebgpMultiHop"), "ebgpMultiHop is set here")
+                problems.warning(settings.origin, "gtsm-multihop", message, note)
 
 
 def check_bfd_echo(drafts: Drafts, problems: Problems) -> None:

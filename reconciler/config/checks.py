@@ -10,7 +10,14 @@ from reconciler.config.check_names import (
     check_unique_aliases,
     check_unique_names,
 )
-from reconciler.config.check_peers import check_bfd_echo, check_sessions, equal_sessions, session_message
+from reconciler.config.check_peers import (
+    check_bfd_echo,
+    check_gtsm,
+    check_peers_in_pools,
+    check_sessions,
+    equal_sessions,
+    session_message,
+)
 from reconciler.config.check_pools import check_overlaps
 from reconciler.config.drafts import Drafts
 from reconciler.config.problems import Problems
@@ -38,6 +45,8 @@ def check(drafts: Drafts, problems: Problems, *, complete: bool) -> None:
     check_local_prefs(drafts, problems)
     check_sessions(drafts, problems)
     check_bfd_echo(drafts, problems)
+    check_gtsm(drafts, problems)
+    check_peers_in_pools(drafts, problems)
     if complete:
         check_bfd_profiles(drafts, problems)
         check_known_names(drafts, problems)

@@ -1,7 +1,8 @@
 """Files to desired state: the whole path as one function."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 from reconciler.config.checks import check
 from reconciler.config.documents import Document, open_containers, parse_documents
@@ -25,6 +26,21 @@ from reconciler.config.schema import check_schema
 from reconciler.model.desired import DesiredState
 from reconciler.model.origin import Origin, Problem
 
+_Item = TypeVar("_Item")
+
+
+class Follow(Protocol):
+    """Gives the items back one by one, and so learns how far we have come; `weigh` says how much work one is."""
+
+    def __call__(self, items: Sequence[_Item], words: str, weigh: Callable[[_Item], int] = ...) -> Iterable[_Item]:
+        """`words` say what is done with them."""
+        ...
+
+
+def unfollowed(items: Sequence[_Item], words: str, weigh: Callable[[_Item], int] = len) -> Iterable[_Item]:  # type: ignore[assignment]  # noqa: ARG001 - never called
+    """Nobody wants to know."""
+    return items
+
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
@@ -43,23 +59,23 @@ class Loaded:
     directories: tuple[str, ...] = ()
 
 
-def load(paths: Sequence[str]) -> Loaded:
+def load(paths: Sequence[str], *, follow: Follow = unfollowed) -> Loaded:
     """
-    Read, check and resolve everything below the paths.
+    Read, check and resolve everything below the paths. `follow` is told how far that has come.
 
     Raises:
         FilesError: A path cannot be read at all.
     """
-    return load_sources(read_files(paths))
+    return load_sources(read_files(paths), follow=follow)
 
 
-def load_sources(sources: SourceSet) -> Loaded:
+def load_sources(sources: SourceSet, *, follow: Follow = unfollowed) -> Loaded:
     """The same from files that have been read; what they are named and in which order is of no matter."""
     problems = Problems()
     problems.add(sources.problems)
-    ours, foreign = _documents(sources, problems)
+    ours, foreign = _documents(sources, problems, follow)
     complete = not problems.has_error
-    read = [_read(document, problems) for document in ours]
+    read = [_read(document, problems) for document in follow(ours, "checking documents")]
     drafts = _sorted_by_kind(draft for draft in read if draft is not None)
     complete = complete and all(draft is not None and draft.manifest.name for draft in read)
     resolved = resolve(drafts, problems, complete=complete)
@@ -76,10 +92,10 @@ def load_sources(sources: SourceSet) -> Loaded:
     )
 
 
-def _documents(sources: SourceSet, problems: Problems) -> tuple[list[Document], int]:
+def _documents(sources: SourceSet, problems: Problems, follow: Follow) -> tuple[list[Document], int]:
     """Our documents, and how many others there are."""
     ours, foreign = [], 0
-    for source in sources.files:
+    for source in follow(sources.files, "reading files", lambda source: len(source.data)):
         parsed = parse_documents(source.path, source.data)
         opened = open_containers(parsed.documents)
         problems.add((*parsed.problems, *opened.problems))

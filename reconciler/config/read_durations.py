@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import reduce
 
 from reconciler.config.drafts import Manifest
 from reconciler.config.durations import DurationError, parse_duration
@@ -46,7 +47,7 @@ def read_duration(field: Field, name: str, example: str, problems: Problems) -> 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One section of `spec`, for what is read out of it and for what is said about it."""
+    """One section of `spec`, `a.b` for one within another: what is read out of it, and what is said about it."""
 
     manifest: Manifest
     name: str
@@ -54,7 +55,7 @@ class Section:
     @property
     def field(self) -> Field:
         """The mapping of that name; an empty one when there is none."""
-        return self.manifest.spec.child(self.name)
+        return reduce(Field.child, self.name.split("."), self.manifest.spec)
 
     def path(self, name: str) -> str:
         """A field of the section in words: `spec.membership.port of ReconcilerSettings "settings"`."""

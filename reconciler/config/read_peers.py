@@ -3,6 +3,7 @@
 from reconciler.addresses.family import Address, AddressError, Family, parse_address
 from reconciler.config.drafts import BFDProfileDraft, Manifest, PeerDraft
 from reconciler.config.fields import Field, Text
+from reconciler.config.peer_ends import why_no_device, why_no_password, why_no_peer
 from reconciler.config.problems import Problems
 from reconciler.config.read_selectors import read_selectors
 from reconciler.config.read_timers import read_timers
@@ -14,9 +15,15 @@ _DYNAMIC_ASNS = {choice.value: choice for choice in DynamicASN}
 _BGP_PORT = 179  # RFC 4271 section 8.2.1
 
 
-def read_bfd_profile(manifest: Manifest, problems: Problems) -> BFDProfileDraft:  # noqa: ARG001 - as all readers
+def read_bfd_profile(manifest: Manifest, problems: Problems) -> BFDProfileDraft:
     """A BFD profile; its ranges are the schema's business."""
     spec = manifest.spec
+    if spec.flag("echoMode"):
+        message = (
+            f'echoMode of BFD profile "{manifest.name}" is not used: sessions run without echo packets, and control '
+            "packets at the intervals of the profile notice a dead peer; remove it"
+        )
+        problems.warning(spec.origin_of("echoMode"), "bfd-echo-unused", message)
     profile = BFDProfile(
         name=manifest.name,
         receive_interval_ms=spec.number("receiveInterval"),
@@ -37,9 +44,6 @@ def read_peer(manifest: Manifest, problems: Problems) -> PeerDraft:
     _check_remote_as(manifest, problems)
     _check_remote_end(manifest, problems)
     _check_password(manifest, problems)
-    if spec.flag("disableMP"):
-        message = f'disableMP of peer "{manifest.name}" has no effect any more: remove it'
-        problems.warning(spec.origin_of("disableMP"), "deprecated-field", message)
     timers = read_timers(manifest, problems)
     peer = BGPPeer(
         name=manifest.name,
@@ -47,10 +51,10 @@ def read_peer(manifest: Manifest, problems: Problems) -> PeerDraft:
         peer_asn=spec.number("peerASN") or None,
         dynamic_asn=_dynamic_asn(spec),
         local_asn=spec.number("localASN"),
-        peer_address=_read_address(spec.text("peerAddress"), "BGPPeer address", problems),
+        peer_address=read_address(spec.text("peerAddress"), "BGPPeer address", problems),
         interface=_value(spec.text("interface")),
         peer_port=spec.number("peerPort") or _BGP_PORT,
-        source_address=_read_address(spec.text("sourceAddress"), "source IP", problems),
+        source_address=read_address(spec.text("sourceAddress"), "source IP", problems),
         router_id=_read_router_id(spec.text("routerID"), problems),
         hold_time=timers.hold_time,
         keepalive_time=timers.keepalive_time,
@@ -66,6 +70,8 @@ def read_peer(manifest: Manifest, problems: Problems) -> PeerDraft:
         origin=manifest.origin,
     )
     _check_families(peer, spec, problems)
+    _check_ends(peer, spec, problems)
+    _check_disable_mp(peer, spec, problems)
     return PeerDraft(manifest, peer, spec.text("bfdProfile"))
 
 
@@ -134,13 +140,46 @@ def _check_families(peer: BGPPeer, spec: Field, problems: Problems) -> None:
         problems.warning(spec.origin_of("sourceAddress"), "source-address-family", message)
 
 
-def _read_address(text: Text | None, what: str, problems: Problems) -> Address | None:
+def _check_ends(peer: BGPPeer, spec: Field, problems: Problems) -> None:
+    """Warn of what no session could ever have. MetalLB takes it, and each node says so much later."""
+    remote, local = peer.peer_address, peer.source_address
+    why = None if remote is None else why_no_peer(remote)
+    if why is None and remote is not None and remote == local:
+        why = "is its sourceAddress too, and a session needs two ends"
+    if why is not None:
+        message = f'peerAddress {remote} of peer "{peer.name}" {why}: never connects'
+        problems.warning(spec.origin_of("peerAddress"), "unusable-peer-address", message)
+    for field, name in (("interface", peer.interface), ("vrf", peer.vrf)):
+        if name is not None and (why := why_no_device(name)) is not None:
+            message = f'{field} {quoted(name)} of peer "{peer.name}" {why}: never connects'
+            problems.warning(spec.origin_of(field), "unusable-device-name", message)
+    if peer.password is not None and (why := why_no_password(peer.password)) is not None:
+        problems.warning(
+            spec.origin_of("password"), "password-too-long", f'password of peer "{peer.name}" {why}: never connects'
+        )
+
+
+def _check_disable_mp(peer: BGPPeer, spec: Field, problems: Problems) -> None:
+    if not peer.disable_mp:
+        return
+    is_ipv4 = peer.peer_address is not None and peer.peer_address.family is Family.IPV4
+    if is_ipv4 and not peer.dual_stack_address_family:
+        why = "offers no multiprotocol capability, which only a router that does not know it needs; remove it otherwise"
+    else:
+        why = "has no effect, because IPv6 routes need the multiprotocol capability (RFC 4760); remove it"
+    problems.warning(spec.origin_of("disableMP"), "deprecated-field", f'disableMP of peer "{peer.name}" {why}')
+
+
+def read_address(text: Text | None, what: str, problems: Problems) -> Address | None:
+    """The address, None where there is none or it is no address, which is reported as an invalid `what`."""
     if text is None:
         return None
     try:
         return parse_address(text.value)
     except AddressError:
-        message = f"invalid {what} {quoted(text.value)}: write an IPv4 or IPv6 address, without prefix length or port"
+        message = (
+            f"invalid {what} {quoted(text.value)}: write an IPv4 or IPv6 address, without prefix length, port or zone"
+        )
         problems.error(text.origin, "invalid-address", message)
         return None
 

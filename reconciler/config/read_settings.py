@@ -5,6 +5,7 @@ import re
 from reconciler.config.drafts import Manifest, SettingsDraft
 from reconciler.config.fields import Field
 from reconciler.config.problems import Problems
+from reconciler.config.read_bgp_settings import check_listening, read_bgp
 from reconciler.config.read_speaker_settings import (
     check_ports,
     read_announcements,
@@ -28,7 +29,9 @@ def read_settings(manifest: Manifest, problems: Problems) -> SettingsDraft:
     detection = read_fast_failure_detection(manifest, problems)
     check_ports(manifest, membership, detection, problems)
     announcements, drain = read_announcements(manifest, problems), read_drain(manifest, problems)
-    return SettingsDraft(manifest, Settings(guard, membership, detection, announcements, drain))
+    bgp = read_bgp(manifest, problems)
+    check_listening(manifest, bgp, membership, problems)
+    return SettingsDraft(manifest, Settings(guard, membership, detection, announcements, drain, bgp))
 
 
 def _read_guard(field: Field, default: GuardSettings, problems: Problems) -> GuardSettings:

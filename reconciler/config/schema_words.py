@@ -48,6 +48,8 @@ _DURATIONS = frozenset(
         "refreshInterval",
         "probeTime",
         "restartGrace",
+        "wait",
+        "waitWithdrawn",
     }
 )
 

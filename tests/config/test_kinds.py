@@ -154,12 +154,12 @@ def test_timers(timers: str, hold: float | None, keepalive: float | None) -> Non
 def test_the_former_peer_version_keeps_unset_timers_unset() -> None:
     spec = "myASN: 64512\npeerASN: 64500\npeerAddress: 192.0.2.1\npeerPort: 0"
     former = manifest("BGPPeer", "tor", spec)
-    loaded = load_texts(pool("p", "192.0.2.0/24"), EVERYWHERE, former)
+    loaded = load_texts(pool("p", "198.51.100.0/24"), EVERYWHERE, former)
     assert [(problem.code, problem.severity) for problem in loaded.problems] == [("deprecated-version", "warning")]
     assert loaded.desired is not None
     (found,) = loaded.desired.peers
     assert (found.hold_time, found.keepalive_time, found.connect_time, found.peer_port) == (None, None, None, 179)
-    assert found == desired(pool("p", "192.0.2.0/24"), EVERYWHERE, session("tor", "192.0.2.1")).peers[0]
+    assert found == desired(pool("p", "198.51.100.0/24"), EVERYWHERE, session("tor", "192.0.2.1")).peers[0]
 
 
 def test_settings_are_read() -> None:

@@ -17,7 +17,9 @@ _EXAMPLES = _ROOT / "config-examples"
 _NO_CODES = {"list-items", "utf-16-le"}
 
 
-@pytest.mark.parametrize("name", ["bgp-two-tor", "kinds", "l2-homelab", "teams"])
+@pytest.mark.parametrize(
+    "name", ["bgp-two-racks", "bgp-two-tor", "dual-stack", "kinds", "l2-homelab", "migration/config", "teams"]
+)
 def test_an_example_has_no_findings(name: str) -> None:
     loaded = load([str(_EXAMPLES / name)])
     assert loaded.problems == ()
@@ -50,7 +52,7 @@ def test_a_text_that_cannot_be_read_is_the_only_finding_about_what_is_missing() 
     loaded = load_files(
         {
             "peers.yaml": "---\n".join(
-                (session("tor", more="bfdProfile: fast"), pool("p", "192.0.2.0/24"), EVERYWHERE)
+                (session("tor", more="bfdProfile: fast"), pool("p", "198.51.100.0/24"), EVERYWHERE)
             ),
             "profiles.yaml": profile + "  : [\n",
         }

@@ -11,6 +11,7 @@ from reconciler.model.origin import Severity
 from reconciler.model.settings import (
     EXCLUDED_INTERFACES,
     AnnouncementSettings,
+    BGPPeerSettings,
     DrainSettings,
     FastFailureDetectionSettings,
     MembershipSettings,
@@ -91,6 +92,14 @@ def test_the_defaults_of_the_schema_are_those_of_the_model() -> None:
         ".announcements.restartGrace": model.announcements.restart_grace,
         ".announcements.excludedInterfaces": model.announcements.excluded_interfaces,
         ".drain.taints": model.drain.taints,
+        ".bgp.listen.enabled": model.bgp.listen.enabled,
+        ".bgp.listen.port": model.bgp.listen.port,
+        ".bgp.listen.addresses": model.bgp.listen.addresses,
+        ".bgp.drain.gracefulShutdown": model.bgp.drain.graceful_shutdown,
+        ".bgp.drain.wait": model.bgp.drain.wait,
+        ".bgp.drain.waitWithdrawn": model.bgp.drain.wait_withdrawn,
+        ".bgp.peers": model.bgp.peers,
+        ".bgp.peers[].passive": BGPPeerSettings("tor").passive,
     }
 
 
@@ -99,6 +108,7 @@ def _defaults(schema: Mapping[str, Any], path: str) -> Iterator[tuple[str, Any]]
         if "default" in inner:
             yield f"{path}.{name}", inner["default"]
         yield from _defaults(inner, f"{path}.{name}")
+        yield from _defaults(inner.get("items", {}), f"{path}.{name}[]")
 
 
 def _plain(value: Any) -> Any:

@@ -33,3 +33,59 @@ class AnnouncedAddress(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     since: float
     mac: str | None = None
     member: NodeName | None = None
+
+
+class SessionCounts(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """Messages of one BGP peer since it was opened, and packets of its BFD session."""
+
+    opens_sent: int = 0
+    opens_received: int = 0
+    notifications_sent: int = 0
+    notifications_received: int = 0
+    updates_sent: int = 0
+    updates_received: int = 0
+    keepalives_sent: int = 0
+    keepalives_received: int = 0
+    route_refreshes_sent: int = 0
+    route_refreshes_received: int = 0
+    established: int = 0
+    updates_refused: int = 0
+    bfd_packets_sent: int = 0
+    bfd_packets_received: int = 0
+    bfd_up_events: int = 0
+    bfd_down_events: int = 0
+
+
+class PeerSession(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """
+    One BGPPeer on this node, and the session with it.
+
+    `remote` is an address with its port, or an interface; `state` a word of `bgp.events.State`, in it `since`, in
+    seconds on the announcer's clock. `remote_asn` and `remote_router_id` are the peer's own word, None without a
+    session. `wanted` routes it should hear of, `told` it has heard of in this session; `received` it has told us of.
+    `last_error` is one sentence, and of `last_error_at`; `problem` what keeps us from even trying. `bfd` is the state
+    of its BFD session in words, None where none is asked for, and `bfd_problem` what is wrong with it.
+    """
+
+    peer: str
+    remote: str
+    vrf: str | None
+    state: str
+    since: float
+    local_asn: int
+    remote_asn: int | None = None
+    remote_router_id: str | None = None
+    hold_time: float | None = None
+    graceful_restart: bool = False
+    families: tuple[str, ...] = ()
+    wanted: int = 0
+    told: int = 0
+    received: int = 0
+    last_error: str | None = None
+    last_error_at: float | None = None
+    retry_at: float | None = None
+    problem: str | None = None
+    bfd: str | None = None
+    bfd_problem: str | None = None
+    bfd_since: float | None = None
+    counts: SessionCounts = SessionCounts()

@@ -40,6 +40,27 @@ class Report(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     frame: bytes = b""
 
 
+class SessionReportKind(StrEnum):
+    """What became of a BGP peer."""
+
+    ESTABLISHED = "established"
+    ENDED = "ended"  # a session, not an attempt
+    CLOSED = "closed"  # by us, because the configuration wants it so
+    PROBLEM = "problem"  # something here keeps us from even trying, or a route from being told
+    PROBLEM_OVER = "problem-over"
+    BFD_UP = "bfd-up"
+    BFD_DOWN = "bfd-down"
+    BFD_ABSENT = "bfd-absent"  # the BGP session is there, and the peer sends no BFD packets
+
+
+class SessionReport(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """Something that happened to a BGP peer; `message` is one sentence for people."""
+
+    kind: SessionReportKind
+    peer: str
+    message: str
+
+
 class Announcer(Protocol):
     """ARP and NDP, BGP, or whatever else makes a network deliver an address."""
 

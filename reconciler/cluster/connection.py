@@ -25,8 +25,9 @@ import msgspec
 from yarl import URL
 
 from reconciler import __version__
+from reconciler.cluster.access import Access
 from reconciler.cluster.api_errors import ApiError, Unreachable, api_error, one_line
-from reconciler.cluster.credentials import Access, access_reader
+from reconciler.cluster.credentials import access_reader
 from reconciler.cluster.keepalive import kept_alive
 from reconciler.cluster.port import ClusterError
 

@@ -113,13 +113,27 @@ def look_live(target: Target, *, namespace: str) -> tuple[ObservedState, Roles]:
     async def look() -> tuple[ObservedState, Roles]:
         async with _connected(target) as connection:
             services = _read(connection, "Service", _PATHS["Service"], Inventory)
-            published = _read(
-                connection, "ConfigMap", _path_in("/api/v1", f"{namespace}-status", "configmaps"), _Documents
-            )
+            published = _documents(connection, f"{namespace}-status")
             leases = _read(connection, "Lease", _path_in("/apis/coordination.k8s.io/v1", namespace, "leases"), _Leases)
             inventory, documents, held = await asyncio.gather(services, published, _if_allowed(leases))
             roles = Roles(documents.found, tuple(held.found) if held else None)
             return inventory.observed(namespace=namespace), roles
+
+    return asyncio.run(look())
+
+
+def published_live(target: Target, *, namespace: str) -> Mapping[str, bytes]:
+    """
+    What the roles of this program have published beside `namespace`, our own, by name; nothing where we may not ask.
+
+    Raises:
+        ClusterError: The cluster cannot be reached, or what it answers is no list; one line.
+    """
+
+    async def look() -> Mapping[str, bytes]:
+        async with _connected(target) as connection:
+            found = await _if_allowed(_documents(connection, f"{namespace}-status"))
+            return found.found if found else {}
 
     return asyncio.run(look())
 
@@ -147,6 +161,20 @@ async def read_live(
         namespaces=namespaces.namespaces,
         secrets=None if ours is None else ours.observed(namespace=namespace).secrets or {},
     )
+
+
+async def read_documents(connection: Connection, *, namespace: str) -> Mapping[str, bytes]:
+    """
+    What the roles of this program have published in that namespace of status, by name.
+
+    Raises:
+        ClusterError: It cannot be read, or may not be; one line.
+    """
+    return (await _documents(connection, namespace)).found
+
+
+async def _documents(connection: Connection, namespace: str) -> "_Documents":
+    return await _read(connection, "ConfigMap", _path_in("/api/v1", namespace, "configmaps"), _Documents)
 
 
 async def _if_allowed(reading: Awaitable[_Filled]) -> _Filled | None:

@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from reconciler.cluster.access import Access
 from reconciler.cluster.connection import Connection
-from reconciler.cluster.credentials import Access
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

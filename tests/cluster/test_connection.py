@@ -12,9 +12,9 @@ import pytest
 from aiohttp import web
 
 from reconciler.cluster import connection as connection_module
+from reconciler.cluster.access import Access
 from reconciler.cluster.api_errors import ApiConflict, ApiError, Expired, NotFound, Unreachable
 from reconciler.cluster.connection import Connection
-from reconciler.cluster.credentials import Access
 from reconciler.cluster.port import ClusterError, Conflict, NotLeading
 from tests.cluster.api_double import Handler, served
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from reconciler.cluster.credentials import Access, access_reader
+from reconciler.cluster.access import Access
+from reconciler.cluster.credentials import access_reader
 from reconciler.cluster.port import ClusterError
 
 SERVER = "https://192.0.2.1:6443"

@@ -18,9 +18,9 @@ _KINDS = {"Namespace", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "R
 
 
 def read_kustomization(folder: Path) -> list[Object]:
-    """The objects of its resources, in order. It may have labels of its own; patches and generators are not known."""
+    """The objects of its resources, in order. Its labels and images stay out; patches and generators are not known."""
     wanted = YAML(typ="safe").load(folder / "kustomization.yaml")
-    assert set(wanted) <= {"apiVersion", "kind", "resources", "labels"}, wanted
+    assert set(wanted) <= {"apiVersion", "kind", "resources", "labels", "images"}, wanted
     return [found for name in wanted["resources"] for found in YAML(typ="safe").load_all(folder / name)]
 
 

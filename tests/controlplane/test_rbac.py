@@ -1,14 +1,17 @@
 """The rights of the controller: what its manifests give is what it needs, no more and no less."""
 
+import json
 from pathlib import Path
 
 import pytest
 
+from reconciler.telemetry.speaker_status import document
 from tests.controlplane.api import Api, ApiError, Object, wait_until
 from tests.controlplane.harness import NAMESPACE, ControlPlane
 from tests.controlplane.manifests import apply_rights, may
 from tests.controlplane.rights import Right, denied, idle, used
 from tests.loop.running import RunningController
+from tests.telemetry.builders import speaker
 
 STATUS = f"{NAMESPACE}-status"
 _POOL = """
@@ -119,6 +122,16 @@ def _live_a_day(api: Api, controller: RunningController, pools: Path) -> None:
     pools.write_text("kind: Nothing\n", "utf-8")
     wait_until(lambda: _events_about_the_configuration(api), "an Event on the ConfigMap")
     wait_until(lambda: api.find("configmaps", STATUS, "lb-reconciler-status-controller"), "the status is published")
+    # Somebody looks at the page: what the speakers have published is listed for it.
+    data = {"status.json": document(speaker(node="worker-1")).decode()}
+    api.create("configmaps", STATUS, {"metadata": {"name": "lb-reconciler-status-worker-1"}, "data": data})
+    wait_until(lambda: _speakers_on_the_page(controller) == {"worker-1": "ready"}, "a speaker on the page")
+
+
+def _speakers_on_the_page(controller: RunningController) -> dict[str, str]:
+    view = json.loads(controller.ask("/view")[1])
+    assert view["notes"] == []
+    return {row["node"]: row["state"] for row in view["nodes"]}
 
 
 def _times_allocated(api: Api) -> int:

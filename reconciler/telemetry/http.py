@@ -1,6 +1,8 @@
 """
 The port of a process: `/healthz`, `/readyz`, `/metrics` and `/status`, for GET and HEAD.
 
+Where there is a view of everything it has `/view` as well, and at `/` the page that shows it (`page_routes.py`).
+
 What takes time to write down is written in a thread, so that nobody who asks holds up a pass.
 """
 
@@ -14,6 +16,7 @@ from typing import NamedTuple
 from aiohttp import web
 
 from reconciler.errors import ReconcilerError
+from reconciler.telemetry.page_routes import add_page
 from reconciler.telemetry.role_metrics import CONTENT_TYPE
 
 _LOG = logging.getLogger(__name__)
@@ -69,6 +72,7 @@ async def serve(
     ready: Callable[[], str | None],
     metrics: Callable[[], bytes],
     status: Callable[[], bytes],
+    view: Callable[[], Awaitable[bytes]] | None = None,
 ) -> AsyncIterator[HttpAddress]:
     """
     Answer for as long as the block runs; gives the address with the port that is really open.
@@ -78,6 +82,7 @@ async def serve(
         ready: Why the process is not ready, None when it is; called on the loop.
         metrics: The metrics as text; called in a thread.
         status: The JSON of the status; called in a thread.
+        view: The JSON of the view; called on the loop, and not to hold it up. None where there is no page.
 
     Raises:
         ListenError: The port cannot be opened.
@@ -87,6 +92,8 @@ async def serve(
     application.router.add_get("/readyz", _readyz(ready))
     application.router.add_get("/metrics", _written(metrics, CONTENT_TYPE))
     application.router.add_get("/status", _written(status, "application/json"))
+    if view is not None:
+        add_page(application.router, view)
     runner = web.AppRunner(application, access_log=None, handle_signals=False, shutdown_timeout=_FAREWELL_SECONDS)
     await runner.setup()
     try:

@@ -6,7 +6,7 @@ There is no series for a single address, unless somebody asks for the one that M
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 
 import prometheus_client
@@ -18,13 +18,13 @@ from reconciler.telemetry.role_metrics import (
     Family,
     FamilyType,
     RoleMetrics,
-    RoleReading,
     Samples,
     counters,
     each,
     one,
 )
-from reconciler.telemetry.speaker_status import AnnouncementState, MemberState, SpeakerStatus
+from reconciler.telemetry.session_metrics import SESSION_FAMILIES, SessionReading
+from reconciler.telemetry.speaker_status import AnnouncementState, MemberState
 
 # From the request to the successor's word; at the last one we stop waiting for it.
 _HANDOVER_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 3)
@@ -38,10 +38,9 @@ class HandoverResult(StrEnum):
     KEPT = "kept"  # it is ours again
 
 
-class SpeakerReading(RoleReading, frozen=True, kw_only=True):
+class SpeakerReading(SessionReading, frozen=True, kw_only=True):
     """A speaker at the moment of a scrape; `links` are the counts of each open link by its name."""
 
-    status: SpeakerStatus
     links: Mapping[str, Counts] = {}
 
 
@@ -50,7 +49,7 @@ class SpeakerMetrics(RoleMetrics[SpeakerReading]):
 
     def __init__(self, version: str, *, per_address: bool = False, clock: Callable[[], float] = time.time) -> None:
         """`per_address`: show `metallb_speaker_announced` as well, which has a series for each Service and address."""
-        families = (*_FAMILIES, *SHARED, *((_ANNOUNCED,) if per_address else ()))
+        families = (*_FAMILIES, *SESSION_FAMILIES, *SHARED, *((_ANNOUNCED,) if per_address else ()))
         super().__init__(version, families, clock=clock)
         self._reports = prometheus_client.Counter(
             "lb_reconciler_announcement_reports_total",
@@ -108,12 +107,16 @@ def _carriers(at: At[SpeakerReading]) -> Samples:
     return (((row.name,), float(row.carrier)) for row in at.reading.status.links if row.used)
 
 
-def _announced(at: At[SpeakerReading]) -> Iterable[tuple[tuple[str, ...], float]]:
+def _announced(at: At[SpeakerReading]) -> Samples:
     status = at.reading.status
-    for row in status.announcements or ():
-        if row.state is AnnouncementState.ANNOUNCED:
-            protocol = "layer2" if row.protocol == "l2" else row.protocol
-            yield from (((service, protocol, status.node, row.address), 1.0) for service in row.services)
+    # An address may be in several routes.
+    found: dict[tuple[str, ...], float] = {
+        (service, "layer2" if row.protocol == "l2" else row.protocol, status.node, row.address): 1.0
+        for row in status.announcements or ()
+        if row.state is AnnouncementState.ANNOUNCED
+        for service in row.services
+    }
+    return found.items()
 
 
 _ANNOUNCED: Family[SpeakerReading] = Family(
@@ -172,12 +175,12 @@ _FAMILIES: tuple[Family[SpeakerReading], ...] = (
     ),
     Family(
         "lb_reconciler_announced_services",
-        "Services of which this node announces an address.",
+        "Services of which this node answers for an address by ARP or NDP.",
         one(lambda at: at.reading.status.counts.services),
     ),
     Family(
         "lb_reconciler_announced_addresses",
-        "Addresses that this node announces, by family.",
+        "Addresses that this node answers for by ARP or NDP, by family.",
         _addresses,
         ("family",),
     ),

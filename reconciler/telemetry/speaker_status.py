@@ -14,6 +14,7 @@ import msgspec
 from reconciler.l2.link_selection import NotUsed
 from reconciler.model.origin import Problem, Severity
 from reconciler.telemetry.cutting import encoded, fitted
+from reconciler.telemetry.sessions import SessionRow, settled
 from reconciler.telemetry.status import (
     FORMAT_VERSION,
     LARGEST_DOCUMENT,
@@ -25,6 +26,9 @@ from reconciler.telemetry.status import (
     ProblemFound,
     problem_found,
 )
+
+# In `/status`; ten megabytes, which nobody reads, and no tool chokes on.
+MOST_ANNOUNCEMENTS = 50_000
 
 
 class MemberState(StrEnum):
@@ -45,6 +49,7 @@ class AnnouncementState(StrEnum):
     IN_USE = "in-use"  # another host answers for it: not announced
     YIELDED = "yielded"  # another host claims it, and it was given up (onConflict: yield)
     NO_INTERFACE = "no-interface"  # none of the interfaces that it is to be announced on is there
+    NO_SESSION = "no-session"  # none of the peers that are to hear of it has a session
 
 
 class MemberRow(Fact, frozen=True, kw_only=True):
@@ -79,13 +84,16 @@ class AnnouncementRow(Fact, frozen=True, gc=False, kw_only=True):
     """
     One address that this node announces, or is about to, for one or several Services, by key.
 
-    `interfaces` is sorted, and empty where it is all of them; `since` is when the state became this.
+    `interfaces` belongs to Layer 2, is sorted, and empty where it is all of them; `prefix` and `peers`, which are
+    names, belong to BGP. `since` is when the state became this, None where nobody keeps account of that.
     """
 
     services: tuple[str, ...]
     address: str
     protocol: str = "l2"
     interfaces: tuple[str, ...] = ()
+    prefix: str | None = None
+    peers: tuple[str, ...] = ()
     state: AnnouncementState = AnnouncementState.ANNOUNCED
     since: datetime | None = None
 
@@ -121,9 +129,11 @@ class SpeakerCounts(
     Fact, frozen=True, kw_only=True, rename={"addresses_ipv4": "addressesIPv4", "addresses_ipv6": "addressesIPv6"}
 ):
     """
-    Services and addresses that this node announces, lingering ones included, and what is unusual about them.
+    Services and addresses that this node answers for by ARP and NDP, lingering ones included, and what is unusual about
+    them; what peers are told is counted apart.
 
-    `members` are those that count as alive, suspects and this one included.
+    `members` are those that count as alive, suspects and this one included. `sessions` are the BGPPeers of this node,
+    and `established` those among them with a session; `prefixes` is how many routes these have been told, together.
     """
 
     services: int = 0
@@ -132,6 +142,9 @@ class SpeakerCounts(
     handovers: int = 0
     conflicts: int = 0
     members: int = 0
+    sessions: int = 0
+    established: int = 0
+    prefixes: int = 0
 
 
 class SpeakerStatus(Fact, frozen=True, kw_only=True):
@@ -140,8 +153,9 @@ class SpeakerStatus(Fact, frozen=True, kw_only=True):
 
     `not_ready` is why it is no candidate yet, None when it is ready. `revision` is the configuration that it announces
     by; `newest` what its files say, with the controller's verdict and, in `message`, what it waits for. `leaving`: it
-    hands its addresses over, to end; `drained`: because its node is to carry no traffic. `announcements` and `declined`
-    are None except in `/status`; `cut` says what was left out to keep a document small.
+    hands its addresses over, to end; `drained`: because its node is to carry no traffic. `listening_problem` is why
+    BGP peers cannot connect although they are to. `announcements` and `declined` are None except in `/status`; `cut`
+    says what was left out to keep it small.
     """
 
     format_version: int = FORMAT_VERSION
@@ -160,6 +174,8 @@ class SpeakerStatus(Fact, frozen=True, kw_only=True):
     counts: SpeakerCounts = SpeakerCounts()
     conflicts: tuple[ConflictRow, ...] = ()
     handovers: tuple[HandoverRow, ...] = ()
+    sessions: tuple[SessionRow, ...] = ()
+    listening_problem: str | None = None
     last_pass: LastPass = LastPass()
     cluster: ClusterState = ClusterState()
     state_dir_problem: str | None = None
@@ -190,6 +206,8 @@ def speaker_status(
     links: Iterable[LinkRow] = (),
     conflicts: Iterable[ConflictRow] = (),
     handovers: Iterable[HandoverRow] = (),
+    sessions: Iterable[SessionRow] = (),
+    listening_problem: str | None = None,
     last_pass: LastPass,
     cluster: ClusterState,
     state_dir_problem: str | None = None,
@@ -202,10 +220,13 @@ def speaker_status(
     The arguments are the fields of `SpeakerStatus`. With `declined`, even with none, announcements are listed one by
     one, as `/status` wants them; without, they are only counted.
     """
-    announced = tuple(sorted(announcements, key=lambda row: (row.services, row.address)))
+    announced = tuple(
+        sorted(announcements, key=lambda row: (row.services, row.address, row.protocol, row.prefix or ""))
+    )
     group = tuple(sorted(members, key=lambda row: row.node))
     met = tuple(sorted(conflicts, key=lambda row: (row.address, row.interface, row.mac)))
     moving = tuple(sorted(handovers, key=lambda row: (row.address, row.successor)))
+    peers = tuple(sorted(sessions, key=lambda row: row.peer))
     return SpeakerStatus(
         version=version,
         node=node,
@@ -218,14 +239,17 @@ def speaker_status(
         problems=tuple(map(problem_found, problems)),
         members=group,
         links=tuple(sorted(links, key=lambda row: row.name)),
-        counts=_counted(announced, group, handovers=len(moving), conflicts=len({row.address for row in met})),
+        counts=_counted(announced, group, peers, handovers=len(moving), conflicts=len({row.address for row in met})),
         conflicts=met,
         handovers=moving,
+        sessions=peers,
+        listening_problem=listening_problem,
         last_pass=last_pass,
         cluster=cluster,
         state_dir_problem=state_dir_problem,
-        announcements=None if declined is None else announced,
+        announcements=None if declined is None else announced[:MOST_ANNOUNCEMENTS],
         declined=None if declined is None else tuple(declined),
+        cut=None if declined is None else _unlisted(announced),
     )
 
 
@@ -236,21 +260,24 @@ def document(status: SpeakerStatus, limit: int = LARGEST_DOCUMENT) -> bytes:
     What changes with every pass is left out, except its error; so is what is listed address by address. Of the members
     only those that are missing are named: each says for itself how it is, and a group of hundreds would otherwise
     write hundreds of documents whenever one of them takes up new files. Of the links only those that are used, or would
-    be if they were up: others come and go with every Pod. It is cut to at most `limit` octets.
+    be if they were up: others come and go with every Pod. Of the sessions attempts are left out, and what peers tell
+    us of. It is cut to at most `limit` octets.
     """
     lasting = msgspec.structs.replace(
         status,
         members=tuple(row for row in status.members if row.state in {MemberState.SILENT, MemberState.ABSENT}),
         links=tuple(row for row in status.links if row.used or row.reason == NotUsed.DOWN),
+        sessions=tuple(map(settled, status.sessions)),
         last_pass=LastPass(error=status.last_pass.error),
         announcements=None,
         declined=None,
+        cut=None,
     )
     return encoded(fitted(_builtins(lasting), limit))
 
 
 def status_json(status: SpeakerStatus) -> bytes:
-    """The JSON of `/status`, whole."""
+    """The JSON of `/status`."""
     return encoded(_builtins(status))
 
 
@@ -259,9 +286,16 @@ def _builtins(status: SpeakerStatus) -> dict[str, Any]:
 
 
 def _counted(
-    announced: tuple[AnnouncementRow, ...], members: tuple[MemberRow, ...], *, handovers: int, conflicts: int
+    announced: tuple[AnnouncementRow, ...],
+    members: tuple[MemberRow, ...],
+    sessions: tuple[SessionRow, ...],
+    *,
+    handovers: int,
+    conflicts: int,
 ) -> SpeakerCounts:
-    answered = [row for row in announced if row.state in {AnnouncementState.ANNOUNCED, AnnouncementState.LINGERING}]
+    # Routes are listed in `/status` only, and its counts are to be those of the document.
+    states = {AnnouncementState.ANNOUNCED, AnnouncementState.LINGERING}
+    answered = [row for row in announced if row.state in states and row.protocol == "l2"]
     addresses = {row.address for row in answered}
     ipv6 = sum(1 for address in addresses if ":" in address)
     return SpeakerCounts(
@@ -271,4 +305,12 @@ def _counted(
         handovers=handovers,
         conflicts=conflicts,
         members=sum(1 for row in members if row.state in {MemberState.ALIVE, MemberState.SUSPECT}),
+        sessions=len(sessions),
+        established=sum(row.is_established for row in sessions),
+        prefixes=sum(row.told for row in sessions),
     )
+
+
+def _unlisted(announced: tuple[AnnouncementRow, ...]) -> str | None:
+    more = len(announced) - MOST_ANNOUNCEMENTS
+    return f"{more} of announcements are not listed" if more > 0 else None

@@ -4,10 +4,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from reconciler.allocation.allocate import allocate
+from reconciler.bgp.events import State
 from reconciler.model.observed import ObservedState, ServiceKey
 from reconciler.model.origin import Origin, Problem, Related, Severity
 from reconciler.plan.guard import Verdict
 from reconciler.telemetry.metrics import Reading
+from reconciler.telemetry.sessions import SessionRow, SessionTally
 from reconciler.telemetry.speaker_status import (
     AnnouncementRow,
     AnnouncementState,
@@ -132,6 +134,57 @@ CONFLICT = ConflictRow(
     since=NOON,
     message="02:00:00:00:00:ff answers for it on eth0",
 )
+SESSION = SessionRow(
+    peer="tor-a",
+    remote="192.0.2.254:179",
+    state=State.ESTABLISHED,
+    since=NOON,
+    local_asn=64512,
+    remote_asn=64500,
+    remote_router_id="192.0.2.254",
+    hold_time=90.0,
+    families=("IPv4", "IPv6"),
+    wanted=3,
+    told=2,
+    received=7,
+    bfd="up",
+    bfd_since=NOON,
+)
+REFUSING = SessionRow(
+    peer="tor-b",
+    remote="[2001:db8::254]:179",
+    vrf="red",
+    state=State.ACTIVE,
+    since=NOON,
+    down_since=NOON,
+    local_asn=64512,
+    wanted=3,
+    received=0,
+    last_error="tor-b refuses the connection",
+    last_error_at=NOON,
+    retry_at=NOON,
+    bfd="down",
+    bfd_since=NOON,
+)
+TALLIES = {
+    "tor-a": SessionTally(
+        opens_sent=1,
+        opens_received=2,
+        notifications_sent=3,
+        notifications_received=4,
+        updates_sent=5,
+        updates_received=6,
+        keepalives_sent=70,
+        keepalives_received=80,
+        route_refreshes_sent=900,
+        route_refreshes_received=1000,
+        established=11,
+        bfd_packets_sent=12,
+        bfd_packets_received=13,
+        bfd_up_events=14,
+        bfd_down_events=15,
+    )
+}
 HANDOVER = HandoverRow(address="192.0.2.1", successor="worker-2")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.telemetry.logs import configure
+from reconciler.telemetry.logs import configure, identify
 
 Logged = Callable[..., str]
 
@@ -160,3 +160,43 @@ def test_configuring_twice_does_not_write_twice(logged: Logged) -> None:
         say()
 
     assert logged(speak).count("hello") == 1
+
+
+REVISION = f"sha256:{'0123456789abcdef' * 4}"
+
+
+def test_every_line_of_json_names_the_node_and_the_revision_of_that_moment(logged: Logged) -> None:
+    revisions = iter([None, REVISION, "another"])
+
+    def speak() -> None:
+        identify(lambda: {"node": "worker-1", "revision": next(revisions)})
+        say()
+        say(service="shop/web")
+        say(service="shop/web", node="worker-2", revision="decided on")
+
+    first, second, third = (json.loads(line) for line in logged(speak, form="json").splitlines())
+    assert (first["node"], "revision" in first) == ("worker-1", False)
+    assert (second["node"], second["revision"]) == ("worker-1", REVISION)
+    # What the line itself says was so when it was decided, which may be a moment ago.
+    assert (third["node"], third["revision"]) == ("worker-2", "decided on")
+
+
+@pytest.mark.parametrize("fact", ["service", "services", "address", "peer"])
+def test_a_line_of_text_names_them_where_it_is_about_a_decision(logged: Logged, fact: str) -> None:
+    def speak() -> None:
+        identify(lambda: {"node": "worker-1", "revision": REVISION})
+        say("the lease can be renewed again")
+        logging.getLogger("reconciler.loop").info("announced", extra={fact: "x"})
+
+    plain, decision = logged(speak).splitlines()
+    assert plain.endswith("info: the lease can be renewed again")
+    assert decision.endswith(f"info: announced {fact}=x node=worker-1 revision=0123456789ab")
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_token_in_what_holds_for_the_process_is_left_out(logged: Logged, form: str) -> None:
+    def speak() -> None:
+        identify(lambda: {"node": f"Bearer {_CREDENTIAL}"})
+        say(service="shop/web")
+
+    assert "eyJ" not in logged(speak, form=form)

@@ -7,11 +7,15 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
+from reconciler.bgp.events import State
 from reconciler.l2.link_selection import NotUsed
+from reconciler.telemetry.sessions import SessionRow
 from reconciler.telemetry.speaker_status import (
+    MOST_ANNOUNCEMENTS,
     AnnouncementRow,
     AnnouncementState,
     ConflictRow,
@@ -32,7 +36,7 @@ from reconciler.telemetry.status import (
     NewestRevision,
     verdict_of,
 )
-from tests.telemetry.builders import CONFLICT, HANDOVER, NOON, OVERLAP, speaker, waiting
+from tests.telemetry.builders import CONFLICT, HANDOVER, NOON, OVERLAP, REFUSING, SESSION, speaker, waiting
 
 DOCUMENTED = Path(__file__).parents[2] / "docs/status.md"
 
@@ -54,6 +58,9 @@ def test_what_is_announced_is_counted() -> None:
         "handovers": 1,
         "conflicts": 1,
         "members": 2,
+        "sessions": 0,
+        "established": 0,
+        "prefixes": 0,
     }
 
 
@@ -92,6 +99,8 @@ def test_addresses_and_services_are_listed_when_somebody_asks() -> None:
         "address": "192.0.2.1",
         "protocol": "l2",
         "interfaces": [],
+        "prefix": None,
+        "peers": [],
         "state": "announced",
         "since": "2026-01-01T12:00:00Z",
     }
@@ -115,6 +124,21 @@ def test_the_document_says_nothing_of_single_addresses() -> None:
         pytest.param({"declined": None}, id="nobody asked for details"),
         pytest.param(
             {
+                "sessions": [
+                    replace(SESSION, received=8),
+                    replace(
+                        REFUSING,
+                        state=State.CONNECT,
+                        since=NOON + timedelta(hours=1),
+                        last_error_at=NOON + timedelta(hours=1),
+                        retry_at=None,
+                    ),
+                ]
+            },
+            id="another attempt, and what a peer tells",
+        ),
+        pytest.param(
+            {
                 "members": [
                     MemberRow(node="worker-1", state=MemberState.ALIVE, loaded="two", in_use="two"),
                     MemberRow(node="worker-2", state=MemberState.ALIVE, leaving=True),
@@ -136,7 +160,8 @@ def test_the_document_says_nothing_of_single_addresses() -> None:
     ],
 )
 def test_the_document_is_the_same_while_nothing_has_happened(facts: dict[str, Any]) -> None:
-    assert document(speaker(**facts)) == document(speaker())
+    usual = {"sessions": [SESSION, REFUSING]}
+    assert document(speaker(**{**usual, **facts})) == document(speaker(**usual))
 
 
 @pytest.mark.parametrize(
@@ -152,6 +177,8 @@ def test_the_document_is_the_same_while_nothing_has_happened(facts: dict[str, An
         {"links": [LinkRow(name="eth0", carrier=False)]},
         {"conflicts": [CONFLICT]},
         {"handovers": [HANDOVER]},
+        {"sessions": [SESSION]},
+        {"listening_problem": "TCP port 179 is taken"},
         {"announcements": ()},
         {"last_pass": LastPass(error="it went wrong")},
         {"cluster": ClusterState(synced=True, away_since=NOON)},
@@ -161,6 +188,91 @@ def test_the_document_is_the_same_while_nothing_has_happened(facts: dict[str, An
 )
 def test_the_document_changes_with_whatever_matters(facts: dict[str, Any]) -> None:
     assert document(speaker(**facts)) != document(speaker())
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        pytest.param(SESSION, replace(SESSION, told=3), id="routes told"),
+        pytest.param(SESSION, replace(SESSION, bfd="down"), id="BFD"),
+        pytest.param(SESSION, replace(SESSION, state=State.IDLE), id="the session"),
+        pytest.param(REFUSING, replace(REFUSING, last_error="it does not answer"), id="another reason"),
+        pytest.param(REFUSING, replace(REFUSING, problem="no such address"), id="a problem"),
+    ],
+)
+def test_the_document_tells_what_becomes_of_a_session(before: SessionRow, after: SessionRow) -> None:
+    assert document(speaker(sessions=[before])) != document(speaker(sessions=[after]))
+
+
+def test_sessions_are_counted_and_sorted() -> None:
+    found = shown(speaker(sessions=[REFUSING, SESSION]))
+    assert [row["peer"] for row in found["sessions"]] == ["tor-a", "tor-b"]
+    counts = found["counts"]
+    assert (counts["sessions"], counts["established"], counts["prefixes"]) == (2, 1, 2)
+
+
+def test_a_session_is_told_under_the_names_of_the_field() -> None:
+    (row,) = shown(speaker(sessions=[SESSION]))["sessions"]
+    assert row == {
+        "peer": "tor-a",
+        "remote": "192.0.2.254:179",
+        "vrf": None,
+        "state": "established",
+        "since": "2026-01-01T12:00:00Z",
+        "downSince": None,
+        "localASN": 64512,
+        "remoteASN": 64500,
+        "remoteRouterID": "192.0.2.254",
+        "holdTime": 90.0,
+        "gracefulRestart": False,
+        "families": ["IPv4", "IPv6"],
+        "wanted": 3,
+        "told": 2,
+        "received": 7,
+        "lastError": None,
+        "lastErrorAt": None,
+        "retryAt": None,
+        "problem": None,
+        "bfd": "up",
+        "bfdSince": "2026-01-01T12:00:00Z",
+        "bfdProblem": None,
+    }
+
+
+def test_what_was_published_can_be_read_again() -> None:
+    found = msgspec.json.decode(document(speaker(sessions=[SESSION, REFUSING])), type=SpeakerStatus)
+    assert [row.state for row in found.sessions] == [State.ESTABLISHED, State.IDLE]
+
+
+@pytest.mark.parametrize(
+    ("row", "trouble"),
+    [
+        pytest.param(SESSION, None, id="none"),
+        pytest.param(replace(SESSION, last_error="it was down before"), None, id="what is over is none"),
+        pytest.param(replace(SESSION, bfd_problem="no BFD"), "no BFD", id="BFD"),
+        pytest.param(replace(SESSION, problem="no next hop"), "no next hop", id="a route that cannot be told"),
+        pytest.param(REFUSING, "tor-b refuses the connection", id="the last error"),
+        pytest.param(replace(REFUSING, problem="no such source"), "no such source", id="what keeps us from trying"),
+    ],
+)
+def test_what_is_wrong_with_a_session(row: SessionRow, trouble: str | None) -> None:
+    assert row.trouble == trouble
+
+
+def test_routes_are_listed_and_counted_by_their_sessions() -> None:
+    row = AnnouncementRow(services=("a/a",), address="192.0.2.1", protocol="bgp", prefix="192.0.2.1/32", peers=("t",))
+    found = shown(speaker(announcements=[row]))
+    assert found["announcements"][0]["prefix"] == "192.0.2.1/32"
+    assert found["counts"] == shown(speaker(announcements=()))["counts"]
+
+
+def test_more_announcements_than_anybody_reads_are_not_listed() -> None:
+    rows = [AnnouncementRow(services=("a/a",), address=f"a{n}") for n in range(MOST_ANNOUNCEMENTS + 2)]
+    found = speaker(announcements=rows)
+    assert found.announcements is not None
+    assert len(found.announcements) == MOST_ANNOUNCEMENTS
+    assert found.cut == "2 of announcements are not listed"
+    assert json.loads(document(found))["cut"] is None
 
 
 def test_members_that_are_missing_are_named_in_the_document() -> None:
@@ -208,7 +320,12 @@ def test_what_a_speaker_publishes_reads_like_a_controllers() -> None:
 
 @pytest.mark.parametrize(
     ("heading", "words"),
-    [("`members.state`", MemberState), ("`announcements.state`", AnnouncementState), ("`links.reason`", NotUsed)],
+    [
+        ("`members.state`", MemberState),
+        ("`announcements.state`", AnnouncementState),
+        ("`links.reason`", NotUsed),
+        ("`sessions.state`", State),
+    ],
 )
 def test_the_documentation_explains_every_word(heading: str, words: type[StrEnum]) -> None:
     assert [cell.strip("`") for cell in first_cells(table(heading))] == list(words)
@@ -233,3 +350,8 @@ def test_the_documentation_lists_exactly_the_keys_that_there_are() -> None:
         row = rows[key] if isinstance(rows[key], dict) else rows[key][0]
         (line,) = re.findall(rf"^\| `{key}` \| .*$", section, re.MULTILINE)
         assert not [name for name in row if f"`{name}`" not in line], key
+
+
+def test_the_documentation_lists_exactly_the_keys_of_a_session() -> None:
+    listed = [key for cell in first_cells(table("key of a session")) for key in re.findall(r"`(\w+)`", cell)]
+    assert sorted(listed) == sorted(shown(speaker(sessions=[SESSION]))["sessions"][0])

@@ -313,7 +313,7 @@ class Controller:
 
     async def _carry_out(self, decided: Decided) -> None:
         self.decided = decided
-        await self._executor.carry_out(decided.plan)
+        await self._executor.carry_out(decided.plan, revision=decided.desired.revision)
 
     async def _publish_verdict(self) -> None:
         """A verdict is worth nothing unless the speakers can read it; but Services are served without it as well."""

@@ -76,9 +76,11 @@ class Executor:
         """Begin no further write, in this plan or another: what is under way is finished, the rest is a successor's."""
         self._stopping = NotLeading("this process is about to end")
 
-    async def carry_out(self, plan: Plan[ServiceAction]) -> None:
+    async def carry_out(self, plan: Plan[ServiceAction], *, revision: str | None = None) -> None:
         """
         Write everything in order, as much as possible of it at the same time; then record the Events.
+
+        The log names `revision` as what was decided on.
 
         Where the server cannot be reached, or we may not write any more, the rest is left for the next pass.
 
@@ -88,6 +90,7 @@ class Executor:
         """
         execution = Execution(plan)
         answers = _Answers()
+        self._journal.revision = revision
         for wave in execution.waves():
             await self._write_all(wave, execution, answers)
             if answers.why_stop is not None:
@@ -139,7 +142,7 @@ class Executor:
         said = {service: str(error) for service, error in failures.items()}
         news = [service for service, problem in said.items() if self._said.get(service) != problem]
         for service in news[:_LINES_LOGGED]:
-            _LOG.info("%s was not written: %s", service, said[service])
+            _LOG.info("%s was not written: %s", service, said[service], extra={"service": service})
         if len(news) > _LINES_LOGGED:
             _LOG.info("%d more were not written", len(news) - _LINES_LOGGED)
         self._said = said
@@ -157,6 +160,7 @@ class _Journal:
     """
 
     def __init__(self) -> None:
+        self.revision: str | None = None
         self._waiting: list[StatusWrite] = []
 
     def add(self, write: StatusWrite) -> None:
@@ -167,26 +171,28 @@ class _Journal:
     def flush(self) -> None:
         written, self._waiting = self._waiting, []
         for write in written:
-            _log(write)
+            _log(write, dict(_facts(write, self.revision)))
 
 
-def _log(write: StatusWrite) -> None:
+def _log(write: StatusWrite, facts: Mapping[str, object]) -> None:
     """One line for each decision that changed something."""
     match write:
         case AssignAddresses():
             before = " ".join(map(str, write.before)) or "nothing"
             after = " ".join(map(str, write.addresses))
-            _LOG.info("%s: %s -> %s (%s)", write.service, before, after, write.message, extra=dict(_facts(write)))
+            _LOG.info("%s: %s -> %s (%s)", write.service, before, after, write.message, extra=facts)
         case ClearAddresses():
             before = " ".join(map(str, write.before)) or "nothing"
-            _LOG.info("%s: %s -> nothing (%s)", write.service, before, write.message, extra=dict(_facts(write)))
+            _LOG.info("%s: %s -> nothing (%s)", write.service, before, write.message, extra=facts)
         case RecordCondition(condition=condition):
             said = f"{condition.reason}: {condition.message}" if condition else "nothing to say any more"
-            _LOG.info("%s: %s", write.service, said, extra=dict(_facts(write)))
+            _LOG.info("%s: %s", write.service, said, extra=facts)
 
 
-def _facts(write: StatusWrite) -> Iterator[tuple[str, object]]:
+def _facts(write: StatusWrite, revision: str | None) -> Iterator[tuple[str, object]]:
     yield "service", write.service
+    if revision is not None:
+        yield "revision", revision
     if isinstance(write, AssignAddresses):
         yield "addresses", [str(address) for address in write.addresses]
         yield "pool", write.pool

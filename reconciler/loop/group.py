@@ -199,16 +199,16 @@ class Group:
             macs=frozenset(link.mac for link in links if link.mac),
         )
 
-    async def be_ready(self) -> None:
+    async def be_ready(self, *, is_elected: bool) -> None:
         """
         Be a candidate from now on.
 
         The others need a moment to know of it; who becomes one at the same time is known by then as well, and nobody
-        announces what is another's.
+        announces what is another's. Without `is_elected` there is nothing that only one may announce.
         """
         if not self.own.is_ready:
             await self.tell(is_ready=True)
-            if any(peer.node != self.node for peer in self.peers()):
+            if is_elected and any(peer.node != self.node for peer in self.peers()):
                 await asyncio.sleep(_ACQUAINTANCE)
 
     async def send(self, node: NodeName, message: Message) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Container
 from datetime import datetime, timedelta
 
 from reconciler.addresses.family import Address
-from reconciler.model.announcements import Announcement, L2Announcement
+from reconciler.model.announcements import Announcement
 from reconciler.model.observed import ObservedState, Service, ServiceKey
 from reconciler.placement.decisions import Placement
 
@@ -43,8 +43,8 @@ def new_addresses(
     """
     is_known = before is not None or alone
     found = set()
-    for placed in placement.placed:
-        if placed.announcement in fresh and isinstance(placed.announcement, L2Announcement):
+    for placed in placement.by_layer2:
+        if placed.announcement in fresh:
             service = _service(observed, placed.service) if is_known else None
             was = None if before is None else _service(before, placed.service)
             had_it = was is not None and placed.address in was.ingress

@@ -182,7 +182,9 @@ class Pacer:
         if self._running is None:
             raise PacingError("no pass is under way")
         ended, self._running = self._running, None
-        self._gap_until = now + min(self._pace.longest_gap, now - self._began_at, worked)
+        # What is read for the first time may come while the first pass is under way: it is no storm.
+        gap = 0.0 if Source.START in ended.sources else min(self._pace.longest_gap, now - self._began_at, worked)
+        self._gap_until = now + gap
         return ended
 
     def _settled(self, first: float, last: float) -> float:

@@ -5,10 +5,12 @@ What it remembers is what its announcers are doing; everything else is looked at
 such as a cluster that is away, leaves announcements as they are.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+import logging
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from reconciler.addresses.family import Address
+from reconciler.announcers.bgp import BGPAnnouncer
 from reconciler.announcers.layer2 import Layer2Announcer
 from reconciler.cluster.port import Cluster, NotSynced
 from reconciler.loop.adoption import Adoption
@@ -20,13 +22,17 @@ from reconciler.loop.newness import new_addresses
 from reconciler.loop.notices import Notices
 from reconciler.loop.occupied import Occupied
 from reconciler.loop.speaker_links import SpeakerLinks
-from reconciler.model.announcements import L2Announcement
+from reconciler.model.announcements import L2Announcement, Routes
 from reconciler.model.desired import DesiredState, short_revision
-from reconciler.model.observed import Members, NodeName, ObservedState
+from reconciler.model.observed import Members, NodeName, ObservedState, ServiceKey
 from reconciler.placement.decisions import Placement
 from reconciler.placement.standing import Placer
-from reconciler.plan.actions import SpeakerAction, Withdraw
+from reconciler.placement.standing_routes import Tellers
+from reconciler.plan.actions import Announce, SpeakerAction, Withdraw
 from reconciler.plan.announcements import plan_announcements
+
+_LOG = logging.getLogger(__name__)
+_LINES_LOGGED = 20
 
 
 class Speaker:
@@ -47,6 +53,8 @@ class Speaker:
         group: Group,
         links: SpeakerLinks,
         announcer: Layer2Announcer,
+        bgp: BGPAnnouncer,
+        on_told: Callable[[Collection[ServiceKey]], None],
         handing_over: HandingOver,
         hearing: Hearing,
         occupied: Occupied,
@@ -62,6 +70,8 @@ class Speaker:
         self._group = group
         self._links = links
         self._announcer = announcer
+        self._bgp = bgp
+        self._on_told = on_told
         self._handing_over = handing_over
         self._hearing = hearing
         self._occupied = occupied
@@ -70,6 +80,8 @@ class Speaker:
         self._placer = Placer()
         self._lb_class = lb_class
         self._today = today
+        self._is_ending = False
+        self._told: Tellers | None = None
         self.placement = Placement(node)
         self.observed: ObservedState | None = None
         self.members: Members = frozenset()
@@ -85,6 +97,10 @@ class Speaker:
         by_label = node.excluded and not self._ignore_exclude_label
         return by_label or not set(node.taints).isdisjoint(desired.settings.drain.taints)
 
+    def says_no_more_to_peers(self) -> None:
+        """From now on passes are about Layer 2 only: BGP peers are being taken leave of."""
+        self._is_ending = True
+
     async def make_pass(self, *, look_at_files: bool) -> None:
         """
         Look at everything once and say what there is to say.
@@ -95,6 +111,7 @@ class Speaker:
         """
         if look_at_files:
             await self._configuration.look()
+            self._bgp.read_secrets_again()
         await self._adoption.settle()
         # Before all others have this, none of them may use it.
         former = frozenset(short_revision(desired.revision) for desired in self._adoption.former)
@@ -115,7 +132,8 @@ class Speaker:
         await self._links.settings_changed(desired.settings.announcements)
         # Who starts with other files than the group's would announce what another owns, or leave out what it should.
         if self._adoption.is_in_step():
-            await self._group.be_ready()
+            # Of routes nobody is elected.
+            await self._group.be_ready(is_elected=bool(desired.l2_advertisements or self._adoption.former))
         await self._speak(desired, observed)
 
     async def _speak(self, desired: DesiredState, observed: ObservedState) -> None:
@@ -129,7 +147,7 @@ class Speaker:
             ignore_exclude_label=self._ignore_exclude_label,
             former=self._adoption.former,
         )
-        active = self._announcer.active()
+        active = self._announcer.active().beside(self._bgp.active())
         fresh = placement.heard - active.announcements
         new: Collection[Address] = ()
         if fresh:
@@ -145,19 +163,44 @@ class Speaker:
             )
         plan = plan_announcements(placement, active, new=new)
         self.placement, self.observed, self.members = placement, observed, members
-        await self._handing_over.keep(_among(placement, self._handing_over.under_way))
-        await self._carry_out(plan.actions)
-        await self._handing_over.answer()
-        self._hearing.announce_again()
+        try:
+            # First, since it waits for nobody.
+            self._tell_peers(desired, plan.actions, placement.routes)
+        finally:
+            # Whatever that fails by is nothing to the hosts on our links.
+            await self._speak_on_links(placement, plan.actions)
         self._adoption.keep_former(placement.former)
 
+    async def _speak_on_links(self, placement: Placement, actions: Iterable[SpeakerAction]) -> None:
+        await self._handing_over.keep(_among(placement, self._handing_over.under_way))
+        await self._carry_out(actions)
+        await self._handing_over.answer()
+        self._hearing.announce_again()
+
+    def _tell_peers(self, desired: DesiredState, actions: Iterable[SpeakerAction], routes: Routes) -> None:
+        if not self._is_ending:
+            self._bgp.desired_changed(desired, self._adoption.former)
+            self._bgp.apply_all(actions, amounting_to=routes)
+            before, self._told = self._told, self._placer.told
+            # What a speaker finds at its start was mostly announced before, and every node would say so at once.
+            if before is not None and before is not self._told:
+                self._on_told(sorted(self._told.keys_since(before)))
+                _log_silenced(sorted(before.keys_since(self._told)), self._node)
+
     async def _carry_out(self, actions: Iterable[SpeakerAction]) -> None:
-        withdrawals = [action for action in actions if isinstance(action, Withdraw)]
-        gone = [w.announcement.address for w in withdrawals if isinstance(w.announcement, L2Announcement)]
-        await self._handing_over.begin(withdrawals, self._placer.successors(gone) if gone else {})
+        ended: dict[Address, Withdraw] = {}
+        begun = []
         for action in actions:
-            if not isinstance(action, Withdraw):
-                await self._announcer.apply(action)
+            match action:
+                case Withdraw(announcement=L2Announcement(address=address)):
+                    ended[address] = action
+                case Announce(announcement=L2Announcement()):
+                    begun.append(action)
+                case _:
+                    pass  # told to peers already
+        await self._handing_over.begin(ended.values(), self._placer.successors(ended) if ended else {})
+        for action in begun:
+            await self._announcer.apply(action)
 
     async def _tell(self) -> None:
         newest, in_force = self._configuration.newest, self._configuration.in_force
@@ -168,7 +211,12 @@ class Speaker:
             await self._notices.applied(revision)
 
 
+def _log_silenced(services: Sequence[ServiceKey], node: NodeName) -> None:
+    for service in services[:_LINES_LOGGED]:
+        _LOG.info("%s: withdrawn from peers by %s", service, node, extra={"service": service, "node": node})
+    if len(services) > _LINES_LOGGED:
+        _LOG.info("%d more Services are withdrawn from peers", len(services) - _LINES_LOGGED)
+
+
 def _among(placement: Placement, under_way: Mapping[Address, NodeName]) -> list[L2Announcement]:
-    if not under_way:
-        return []
-    return [one for one in placement.heard if isinstance(one, L2Announcement) and one.address in under_way]
+    return [one for one in placement.heard if one.address in under_way] if under_way else []

@@ -7,6 +7,7 @@ from functools import partial
 
 from reconciler import __version__
 from reconciler.addresses.family import Address
+from reconciler.announcers.bgp import BGPAnnouncer
 from reconciler.announcers.facts import AnnouncedAddress, Standing
 from reconciler.announcers.layer2 import Layer2Announcer
 from reconciler.l2.link_selection import NotUsed
@@ -17,6 +18,7 @@ from reconciler.loop.group import Group
 from reconciler.loop.handing_over import HandingOver
 from reconciler.loop.pacing import Occasion
 from reconciler.loop.rounds import Failed
+from reconciler.loop.session_rows import SessionRows, route_rows
 from reconciler.loop.speaker import Speaker
 from reconciler.loop.speaker_events import Conflict, SpeakerEvents
 from reconciler.loop.speaker_links import SpeakerLinks
@@ -60,6 +62,7 @@ class AccountParts:
     adoption: Adoption
     group: Group
     announcer: Layer2Announcer
+    bgp: BGPAnnouncer
     links: SpeakerLinks
     handing_over: HandingOver
     events: SpeakerEvents
@@ -79,6 +82,7 @@ class SpeakerAccount:
         self._newest = NewestRevision()
         self._last_pass = LastPass()
         self._lasting_error: str | None = None
+        self._sessions = SessionRows()
 
     def passed(self, occasion: Occasion, *, seconds: float, failed: Failed | None) -> None:
         """A pass has ended."""
@@ -125,6 +129,8 @@ class SpeakerAccount:
     def _gather(self, last_pass: LastPass, *, every_address: bool) -> SpeakerStatus:
         parts = self._parts
         in_force, peers, now = parts.configuration.in_force, parts.group.peers(), datetime.now(UTC)
+        sessions = self._sessions.rows(parts.bgp.sessions(), now, parts.clock())
+        told = route_rows(parts.speaker.placement.placed, sessions) if every_address else ()
         return speaker_status(
             version=__version__,
             node=parts.node,
@@ -143,10 +149,12 @@ class SpeakerAccount:
                 HandoverRow(address=str(address), successor=node)
                 for address, node in tuple(parts.handing_over.under_way.items())
             ),
+            sessions=sessions,
+            listening_problem=parts.bgp.listening_problem,
             last_pass=last_pass,
             cluster=parts.cluster_state(),
             state_dir_problem=parts.configuration.last_good_problem,
-            announcements=self._announcements(now),
+            announcements=(*self._announcements(now), *told),
             declined=self._declined() if every_address else None,
         )
 
@@ -180,7 +188,7 @@ class SpeakerAccount:
 
     def _announcements(self, now: datetime) -> Iterator[AnnouncementRow]:
         services: dict[Address, list[ServiceKey]] = {}
-        for placed in self._parts.speaker.placement.placed:
+        for placed in self._parts.speaker.placement.by_layer2:
             services.setdefault(placed.address, []).append(placed.service)
         clock = self._parts.clock()
         for fact in self._parts.announcer.announced():

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -52,6 +52,8 @@ class SpeakerEvents:
         self._reports: asyncio.Queue[Report] = asyncio.Queue(maxsize=_MOST_WAITING)
         self._count = count
         self.conflicts: dict[Address, Conflict] = {}
+        # Whose each address was when it was announced: who has lost it is not to be found any more afterwards.
+        self._whose: dict[Address, tuple[ServiceKey, ...]] = {}
 
     def report(self, report: Report) -> None:
         """Take one in."""
@@ -86,7 +88,7 @@ class SpeakerEvents:
         for report in reports:
             # Reading a frame takes a library that nobody needs who meets no conflict.
             seen = await asyncio.to_thread(describe, report.frame) if report.frame else ""
-            _log(report, self._node, seen)
+            _log(report, self._node, self._services_of(report, services.get(report.address, ())), seen)
             for service in services.get(report.address, ()):
                 for event in self._events(report, service):
                     try:
@@ -94,9 +96,15 @@ class SpeakerEvents:
                     except ClusterError as error:
                         _LOG.warning("an Event could not be recorded: %s", error)
 
+    def _services_of(self, report: Report, now: Sequence[ServiceKey]) -> tuple[ServiceKey, ...]:
+        if report.kind is ReportKind.WITHDRAWN:
+            return self._whose.pop(report.address, tuple(now))
+        self._whose[report.address] = tuple(sorted(now)) or self._whose.get(report.address, ())
+        return self._whose[report.address]
+
     def _services(self) -> dict[Address, list[ServiceKey]]:
         services: dict[Address, list[ServiceKey]] = {}
-        for placed in self._placement().placed:
+        for placed in self._placement().by_layer2:
             services.setdefault(placed.address, []).append(placed.service)
         return services
 
@@ -118,9 +126,12 @@ class SpeakerEvents:
                 return f'{report.message} (node "{self._node}")'
 
 
-def _log(report: Report, node: NodeName, seen: str) -> None:
+def _log(report: Report, node: NodeName, services: Sequence[ServiceKey], seen: str) -> None:
     is_warning = _REASONS.get(report.kind, ("Normal", ""))[0] == "Warning"
     level = logging.WARNING if is_warning else logging.INFO
     detail = f": {report.message}" if report.message else ""
     frame = f" (it sent: {seen})" if seen else ""
-    _LOG.log(level, "%s: %s on %s%s%s", report.address, report.kind, node, detail, frame)
+    facts = {"services": services, "address": str(report.address), "node": node, "what": report.kind.value}
+    others = {"interface": report.interface, "mac": report.mac, "member": report.member}
+    facts |= {name: value for name, value in others.items() if value is not None}
+    _LOG.log(level, "%s: %s on %s%s%s", report.address, report.kind, node, detail, frame, extra=facts)

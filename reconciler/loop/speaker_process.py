@@ -2,7 +2,7 @@
 The life of a speaker process: everything that runs beside the passes, and the order in which it ends.
 
 On SIGTERM the others take our addresses over first, and only then we fall silent; or, where a restart is announced,
-they leave them with us for a while.
+they leave them with us for a while. BGP peers are taken leave of meanwhile, or keep our routes where that was agreed.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from reconciler.announcers.bgp import BGPAnnouncer
 from reconciler.announcers.layer2 import Layer2Announcer
 from reconciler.errors import ReconcilerError
 from reconciler.loop.configuration import Configuration
@@ -30,6 +31,7 @@ _LAST_PASS = 2.0
 _HAND_OVER = 5.0
 _LAST_EVENTS = 0.2
 _BLIND = 0.5
+_TOLD = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class SpeakerParts:
     configuration: Configuration
     group: Group
     announcer: Layer2Announcer
+    bgp: BGPAnnouncer
     handing_over: HandingOver
     rounds: Rounds
     triggers: Triggers
@@ -61,14 +64,22 @@ class SpeakerProcess:
         """Hand over and end."""
         self._stop.set()
 
+    def has_news(self) -> None:
+        """Something has changed that the status shows, without a pass."""
+        self._publishing.has_news()
+
     async def make_pass(self, occasion: Occasion) -> None:
         """One pass, and what follows from it."""
         parts = self._parts
+        routes = parts.speaker.placement.routes
         try:
             await parts.speaker.make_pass(look_at_files=not FILES_MAY_HAVE_CHANGED.isdisjoint(occasion.sources))
         finally:
             parts.triggers.watch(parts.configuration.directories)
             self._publishing.has_news()
+            if parts.speaker.placement.routes is not routes:
+                # How many of them peers have heard of by then.
+                asyncio.get_running_loop().call_later(_TOLD, self._publishing.has_news)
             self._settle()
 
     async def run(self) -> None:
@@ -76,8 +87,8 @@ class SpeakerProcess:
         parts = self._parts
         await parts.configuration.restore()
         parts.rounds.wake(Source.START, "start")
-        mains = (parts.triggers.run, self._publishing.run, parts.announcer.run, parts.handing_over.run, *parts.beside)
-        async with running(*mains) as beside:
+        mains = (parts.triggers.run, self._publishing.run, parts.announcer.run, parts.bgp.run, parts.handing_over.run)
+        async with running(*mains, *parts.beside) as beside:
             passing = asyncio.create_task(parts.rounds.run())
             stopping = asyncio.create_task(until(self._stop))
             tasks = {passing, stopping}
@@ -90,18 +101,32 @@ class SpeakerProcess:
     async def _bid_farewell(self, passing: "asyncio.Task[None]", *, is_orderly: bool) -> None:
         """`is_orderly`: whatever is needed to hand over still runs."""
         parts = self._parts
-        in_force = parts.configuration.in_force
-        grace = in_force.settings.announcements.restart_grace if in_force else 0.0
+        # Whoever ends because of a defect is started again too.
+        preserving = not parts.speaker.is_drained
         try:
-            if is_orderly and grace > 0:
-                await parts.group.restart_within(grace)
-            elif is_orderly:
-                await self._hand_over(passing)
+            if is_orderly:
+                # What a pass decides from now on is not for routers: they are told of the end, and it takes time.
+                parts.speaker.says_no_more_to_peers()
+                leaving = asyncio.create_task(parts.bgp.leave(preserving=preserving))
+                try:
+                    await self._leave_the_group(passing)
+                finally:
+                    # Routers are no worse off where the group cannot be taken leave of.
+                    await leaving
         finally:
             parts.rounds.stop()
             await parts.announcer.close()
+            await parts.bgp.close(preserving=preserving)
             await parts.flush_events(_LAST_EVENTS)
             await parts.group.leave()
+
+    async def _leave_the_group(self, passing: "asyncio.Task[None]") -> None:
+        in_force = self._parts.configuration.in_force
+        grace = in_force.settings.announcements.restart_grace if in_force else 0.0
+        if grace > 0:
+            await self._parts.group.restart_within(grace)
+        else:
+            await self._hand_over(passing)
 
     async def _hand_over(self, passing: "asyncio.Task[None]") -> None:
         """A last pass without ourselves among the members: everything we say has a successor, or ends."""

@@ -119,3 +119,24 @@ async def test_of_many_failures_a_few_are_logged(caplog: pytest.LogCaptureFixtur
     await Writing("r" * 50).carry_out()
     assert len(caplog.messages) == 21
     assert caplog.messages[-1] == "30 more were not written"
+
+
+async def test_a_line_of_a_write_names_the_service_its_addresses_and_the_revision_that_was_decided_on(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "reconciler")
+    writing = Writing(".r")
+    actions = tuple(map(writing._assign, writing.names))
+    with pytest.raises(IncompleteError):
+        await writing.executor.carry_out(Plan(actions), revision="c0ffee")
+    written, failed = caplog.records
+    facts = {name: vars(written)[name] for name in ("service", "addresses", "before", "pool", "reason", "revision")}
+    assert facts == {
+        "service": "shop/s00",
+        "addresses": ["10.9.0.0"],
+        "before": [],
+        "pool": "p",
+        "reason": "Assigned",
+        "revision": "c0ffee",
+    }
+    assert vars(failed)["service"] == "shop/s01"

@@ -42,6 +42,13 @@ def test_the_schemas_are_in_the_wheel(installed: Path) -> None:
     assert shipped
 
 
+def test_the_page_is_in_the_wheel(installed: Path) -> None:
+    page = Path("reconciler", "telemetry", "page")
+    shipped = {path.name for path in (installed / page).iterdir()}
+    assert shipped == {path.name for path in (ROOT / page).iterdir()}
+    assert "index.html" in shipped
+
+
 def test_an_installed_copy_reads_its_own_schemas(installed: Path) -> None:
     where = "import reconciler.config.schema as s; print(s.__file__)"
     environment = {**os.environ, "PYTHONPATH": str(installed), "PYTHONSAFEPATH": "1"}

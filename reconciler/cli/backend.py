@@ -1,5 +1,6 @@
 """The cluster that a running role works on: every port of it, whatever is behind them."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
@@ -9,6 +10,7 @@ from typing import Any
 
 from reconciler.cli.naming import MEMBERSHIP_KEY_FILE, MEMBERSHIP_SECRET, named
 from reconciler.cli.options import ClusterChoice
+from reconciler.cli.published import published_below
 from reconciler.cluster.connection import Connection
 from reconciler.cluster.directory import DirectoryCluster
 from reconciler.cluster.event_bodies import Speaker, Subject
@@ -16,6 +18,7 @@ from reconciler.cluster.event_queue import EventQueue
 from reconciler.cluster.herald import KubernetesHerald
 from reconciler.cluster.kubernetes import KubernetesCluster
 from reconciler.cluster.leases import KubernetesLeases
+from reconciler.cluster.live import read_documents
 from reconciler.cluster.membership_key import MembershipSecret
 from reconciler.cluster.port import Cluster, Herald, MembershipKeys, StatusBoard
 from reconciler.cluster.reflector import Reflector
@@ -57,10 +60,11 @@ class Counters:
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """The ports of a cluster, and what has to run beside them."""
+    """The ports of a cluster, and what has to run beside them. `documents` reads what all roles have published."""
 
     cluster: Cluster
     board: StatusBoard
+    documents: Callable[[], Awaitable[Mapping[str, bytes]]]
     herald: Herald
     keys: MembershipKeys
     leadership: Leadership
@@ -102,6 +106,7 @@ async def _directory(
         yield Backend(
             cluster=DirectoryCluster(path, namespace=choice.namespace),
             board=files,
+            documents=lambda: asyncio.to_thread(published_below, path),
             herald=files,
             keys=MembershipKeyFile(path, name=named(MEMBERSHIP_KEY_FILE, choice.lb_class)),
             leadership=AlwaysLeads(notify),
@@ -129,9 +134,11 @@ async def _live(
         namespace, _, name = (identity.config_object or "").partition("/")
         config_map = Subject("ConfigMap", namespace, name) if name else None
         cluster = KubernetesCluster(connection, queue, namespace=choice.namespace, may_write=leadership.leads)
+        status_namespace = f"{choice.namespace}-status"
         yield Backend(
             cluster=cluster,
-            board=StatusConfigMaps(connection, namespace=f"{choice.namespace}-status", may_write=leadership.leads),
+            board=StatusConfigMaps(connection, namespace=status_namespace, may_write=leadership.leads),
+            documents=lambda: read_documents(connection, namespace=status_namespace),
             herald=KubernetesHerald(connection, queue, pod=pod, config_map=config_map),
             keys=MembershipSecret(
                 connection, namespace=choice.namespace, name=named(MEMBERSHIP_SECRET, choice.lb_class)

@@ -24,8 +24,10 @@ from reconciler.loop.pacing import Pacer
 from reconciler.loop.process import Parts, Process
 from reconciler.loop.rounds import Rounds
 from reconciler.loop.triggers import Triggers
+from reconciler.loop.viewing import Viewing
 from reconciler.membership.lease import LeaseTiming
 from reconciler.telemetry.http import parse_http_address, serve
+from reconciler.telemetry.logs import identify
 from reconciler.telemetry.metrics import Metrics, Reading
 from reconciler.telemetry.status import status_json
 
@@ -82,6 +84,7 @@ async def _run(options: Options) -> None:
                 ready=wired.account.not_ready,
                 metrics=wired.metrics.exposition,
                 status=lambda: status_json(wired.account.status(services=True)),
+                view=wired.viewing.view,
             )
             async with served as served_at:
                 namespace, board = options.choice.namespace, named(CONTROLLER_STATUS, options.choice.lb_class)
@@ -98,6 +101,7 @@ class _Wired:
     process: Process
     account: Account
     metrics: Metrics
+    viewing: Viewing
 
 
 def _wire(options: Options, identity: Identity, backend: Backend) -> _Wired:
@@ -105,6 +109,7 @@ def _wire(options: Options, identity: Identity, backend: Backend) -> _Wired:
     metrics = Metrics(__version__)
     last_good = LastGood(Path(options.state_dir) if options.state_dir else None)
     configuration = Configuration(options.configs, last_good)
+    identify(lambda: {"revision": configuration.in_force.revision if configuration.in_force else None})
     executor = Executor(backend.cluster, metrics.write_ended, concurrency=CONCURRENCY)
     controller = Controller(
         cluster=backend.cluster,
@@ -128,6 +133,15 @@ def _wire(options: Options, identity: Identity, backend: Backend) -> _Wired:
         identity=identity.holder,
         lb_class=lb_class,
     )
+    viewing = Viewing(
+        account=account,
+        controller=controller,
+        configuration=configuration,
+        cluster=backend.cluster,
+        documents=backend.documents,
+        board_name=named(CONTROLLER_STATUS, lb_class),
+        lb_class=lb_class,
+    )
     # The process does not exist yet.
     rounds = Rounds(lambda occasion: process.make_pass(occasion), account, pacer=Pacer())  # noqa: PLW0108
     triggers = Triggers(
@@ -149,7 +163,7 @@ def _wire(options: Options, identity: Identity, backend: Backend) -> _Wired:
         )
     )
     metrics.follow(lambda: _reading(account, rounds, backend.counters()))
-    return _Wired(process, account, metrics)
+    return _Wired(process, account, metrics, viewing)
 
 
 def _reading(account: Account, rounds: Rounds, counted: Counters) -> Reading:

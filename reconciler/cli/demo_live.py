@@ -1,5 +1,6 @@
 """
-The live part of `reconciler demo`: a network of namespaces, a controller and three speakers, and a client that counts.
+The live part of `reconciler demo`: a network of namespaces, a controller and three speakers, and a client that counts;
+then a router, where BIRD is installed.
 
 Needs root on Linux. This machine's own network is left alone, and nothing stays behind.
 """
@@ -15,14 +16,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+from reconciler.cli.demo_bgp import Scene
 from reconciler.cli.demo_roles import Roles
+from reconciler.cli.demo_router import why_no_router
 from reconciler.cli.lab import Lab, LabError, why_no_lab
 from reconciler.cli.lab_traffic import Client, delivered
 from reconciler.cli.narration import result, say, typed
 from reconciler.errors import ReconcilerError
 
 _NODES = ("n1", "n2", "n3")
-_CLIENT = "client"
+_CLIENT, _ROUTER = "client", "router"
 # Everything that the pools of this file may give.
 _NETWORKS = ("192.0.2.192/26", "2001:db8::200/119")
 _PATIENCE = 20.0
@@ -131,7 +134,7 @@ def show(run_command: RunCommand) -> str | None:
         RoleEndedError: A controller or a speaker ended by itself.
     """
     try:
-        with _ended_like_by_ctrl_c(), Lab(*_NODES, _CLIENT) as lab, Roles(lab, _NODES, Path.cwd()) as roles:
+        with _ended_like_by_ctrl_c(), Lab(*_NODES, _CLIENT, _ROUTER) as lab, Roles(lab, _NODES, Path.cwd()) as roles:
             asyncio.run(_Story(lab, roles, run_command).tell())
     except LabError as exc:
         return str(exc)
@@ -178,7 +181,8 @@ class _Story:
             async with Client(self._lab.namespace(_CLIENT), addresses) as client:
                 await self._reach(client, since)
                 await self._fail_over(client)
-            await self._move(addresses)
+            moved = await self._move(addresses)
+            await self._route(moved)
 
     async def _start(self) -> None:
         say("Now live: a switch, three nodes and a client, each a network namespace of this machine. The cluster is a")
@@ -245,7 +249,7 @@ class _Story:
         typed(f"ip link set p-{victim} up", on="switch")
         await watch(lambda: self._lab.restore(victim), [victim], "has it back")
 
-    async def _move(self, addresses: Sequence[str]) -> None:
+    async def _move(self, addresses: Sequence[str]) -> tuple[str, ...]:
         say("A pool is to move. What would that do?")
         shutil.copytree("config", "next")
         edited = _POOLS
@@ -262,6 +266,14 @@ class _Story:
             waits = [client.answered(address, since) for address in moved]
             moments = await self._within(asyncio.gather(*waits), "that the client reaches the new addresses")
         result(f"The client's first answers from {' and '.join(moved)} after {_milliseconds(max(moments) - since)}.")
+        return moved
+
+    async def _route(self, addresses: Sequence[str]) -> None:
+        reason = why_no_router()
+        if reason is not None:
+            say(f"Left out: a router that hears of the addresses by BGP: {reason}.")
+            return
+        await Scene(self._lab, _NODES, _ROUTER, self._run_command, self._within).tell(addresses)
 
     async def _assigned(self, before: Sequence[str]) -> tuple[str, ...]:
         """The addresses in the status of the Service, as soon as there are others than before."""

@@ -11,6 +11,7 @@ from reconciler.cli.diagnostics import Diagnostics
 from reconciler.cli.observing import observe
 from reconciler.cli.options import ClusterChoice, Output, wants_color
 from reconciler.cli.places import Places, code_root
+from reconciler.cli.progress import Progress
 from reconciler.cli.render import render_diff
 from reconciler.cli.report import DiffReport, GuardRow
 from reconciler.cli.validate import config_row
@@ -45,14 +46,17 @@ def run(
         ClusterError: The cluster cannot be read.
         UnknownNodeError: `nodes` has a name that is not in the cluster.
     """
-    loaded = load(configs)
-    base = load(bases) if bases else None
+    with Progress() as progress:
+        loaded = load(configs, follow=progress.follow)
+        base = load(bases, follow=progress.follow) if bases else None
     if loaded.desired is None or (base is not None and base.desired is None):
         report = DiffReport(config_row(loaded), base=config_row(base) if base else None)
     else:
         observed = observe(choice)
         shown = _shown(observed, nodes, diagnostics)
-        report = compare(loaded, observed, base=base, lb_class=choice.lb_class, shown=shown)
+        with Progress() as progress:
+            progress.doing("comparing")
+            report = compare(loaded, observed, base=base, lb_class=choice.lb_class, shown=shown)
     root = code_root(output)
     places, base_places = Places(configs, root=root), Places(bases, root=root)
     color = wants_color(sys.stdout)

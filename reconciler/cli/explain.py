@@ -13,8 +13,11 @@ from reconciler.cli.explanation import CandidateRow, DeclineRow, Explanation, Po
 from reconciler.cli.observing import observe
 from reconciler.cli.options import ClusterChoice, Output, wants_color
 from reconciler.cli.places import Places, code_root
+from reconciler.cli.progress import Progress
+from reconciler.cli.published import speakers_of
 from reconciler.cli.render import render_explain
 from reconciler.cli.report import Action, AnnouncementRow, Exit, ServiceRow
+from reconciler.cli.sessions import standings
 from reconciler.cli.text import Paint, write_problems
 from reconciler.cli.validate import config_row
 from reconciler.config.checks import check_cluster
@@ -25,9 +28,10 @@ from reconciler.model.observed import NodeName, ObservedState, Service
 from reconciler.placement.decisions import Placed, Placement
 from reconciler.placement.explain import ServiceExplanation
 from reconciler.placement.place import explain_service, speakers
-from reconciler.plan.announcements import diff_placements
+from reconciler.plan.announcements import Change, diff_placements
 from reconciler.plan.guard import review
 from reconciler.plan.services import applied, plan_services
+from reconciler.telemetry.speaker_condition import missed_nodes
 
 _SUGGESTIONS = 3
 
@@ -45,7 +49,8 @@ def run(name: str, configs: Sequence[str], *, choice: ClusterChoice, output: Out
         ClusterError: The cluster cannot be read.
         UnknownServiceError: The cluster has no such Service.
     """
-    loaded = load(configs)
+    with Progress() as progress:
+        loaded = load(configs, follow=progress.follow)
     places = Places(configs, root=code_root(output))
     config, observed = config_row(loaded), None
     if loaded.desired is not None:
@@ -55,7 +60,7 @@ def run(name: str, configs: Sequence[str], *, choice: ClusterChoice, output: Out
         write_problems(config.problems, sys.stderr, places=places, paint=Paint(color=wants_color(sys.stderr)))
         return Exit.FAILED
     service = _find(observed, name)
-    found = explain(loaded.desired, observed, service, lb_class=choice.lb_class)
+    found = with_sessions(explain(loaded.desired, observed, service, lb_class=choice.lb_class), choice)
     render_explain(found, output, sys.stdout, places=places, color=wants_color(sys.stdout))
     return Exit.NOTHING
 
@@ -98,6 +103,20 @@ def explain(desired: DesiredState, observed: ObservedState, service: Service, *,
         ),
         events=tuple(event for event in event_rows(plan) if event.service == service.key),
     )
+
+
+def with_sessions(found: Explanation, choice: ClusterChoice) -> Explanation:
+    """
+    The same with the sessions that its routes are told by, where any speaker has published its own.
+
+    Raises:
+        ClusterError: The cluster cannot be read.
+    """
+    asked = {(r.node, r.peer) for r in found.announcements if r.peer is not None and r.change is not Change.REMOVE}
+    published = speakers_of(choice) if asked else ()
+    if not published:
+        return found
+    return replace(found, sessions=standings(asked, published, missed=missed_nodes(published).keys()))
 
 
 def _no_load_balancer(service: Service) -> ServiceRow:

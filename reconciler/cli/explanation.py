@@ -9,6 +9,7 @@ import msgspec
 from reconciler.cli.escape import visible
 from reconciler.cli.places import Places
 from reconciler.cli.report import FORMAT_VERSION, Action, AnnouncementRow, EventRow, ServiceRow
+from reconciler.cli.sessions import SessionStanding, standing_line
 from reconciler.cli.text import Paint, announcement, by_peers, place
 from reconciler.model.origin import Origin
 from reconciler.plan.announcements import Change
@@ -57,7 +58,7 @@ class Explanation(
     `type` is that of the Service; `causes` say pool by pool what stopped its request, the most useful first, and
     `further_pools` counts those that are left out;
     `announcements` and `declined` are sorted by node; `candidates` by rank; `held` is whether the guard holds the
-    change back.
+    change back. `sessions` are those behind routes among the announcements, where speakers have published any.
     """
 
     type: str
@@ -68,6 +69,7 @@ class Explanation(
     declined: tuple[DeclineRow, ...] = ()
     candidates: tuple[CandidateRow, ...] = ()
     events: tuple[EventRow, ...] = ()
+    sessions: tuple[SessionStanding, ...] = ()
     format_version: int = FORMAT_VERSION
 
     @property
@@ -111,6 +113,7 @@ def _cut(line: str) -> str:
 def _sections(found: Explanation, places: Places, *, most: int | None = None) -> Iterator[tuple[str, Iterator[str]]]:
     yield "Pools that were tried", chain((_pool(cause, places) for cause in tried(found)), further(found))
     yield "Announced by", (_announced(row, peers, places) for row, peers in by_peers(found.announcements))
+    yield "By these sessions", (standing_line(session) for session in found.sessions)
     yield "Not announced by", (f"{p:<3}  {_names(nodes, most)}  {r}: {m}" for p, nodes, r, m in silent(found))
     yield "If that node fails", successors(found)
     yield "Events", (f"{e.type} {e.reason}: {visible(e.message)}" for e in found.events)

@@ -17,6 +17,7 @@ from reconciler.cli.report import (
     ServiceRow,
     ValidateReport,
 )
+from reconciler.cli.sessions import SessionStanding, standing_text
 from reconciler.cli.text import approval, by_peers, count, held_because, plan_line, size
 from reconciler.model.origin import Origin, Severity
 from reconciler.plan.announcements import Change
@@ -117,7 +118,8 @@ def write_explain(found: Explanation, out: TextIO, *, places: Places) -> None:
     listed = [f"- **{label}**: {_words(text)}" for label, text in facts(found, places) if text]
     lines += [*listed, ""] if listed else []
     lines += _tried_table(found, places).lines()
-    lines += [*_announcer_table(found, places).lines(), *_silent_table(found).lines()]
+    lines += _announcer_table(found, places).lines()
+    lines += [*_session_table(found.sessions).lines(), *_silent_table(found).lines()]
     for following in successors(found):
         lines += [f"If that node fails: {_words(following)}", ""]
     events = Table(("Event", "Reason", "Message"), _EVENTS_SHARE)
@@ -141,6 +143,13 @@ def _announcer_table(found: Explanation, places: Places) -> Table:
     for row, peers in by_peers(found.announcements):
         what = f"{row.protocol} {markdown_code(row.prefix or row.address)}"
         table.add((markdown_code(row.node), row.change.value, what, _how(row, peers), _origin(row.cause, places)))
+    return table
+
+
+def _session_table(sessions: Iterable[SessionStanding]) -> Table:
+    table = Table(("Node", "Peer", "Session"), _ANNOUNCEMENTS_SHARE)
+    for found in sessions:
+        table.add((markdown_code(found.node), markdown_code(found.peer), _words(standing_text(found))))
     return table
 
 

@@ -70,6 +70,22 @@ def config_option(command: _Command) -> _Command:
     )(command)
 
 
+def named_configs(ctx: click.Context, configs: tuple[str, ...], paths: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """
+    The configuration that a command line names, `paths` before the options.
+
+    Raises:
+        click.UsageError: It names none.
+    """
+    # An argument on the command line replaces the environment, as an option does.
+    if paths and ctx.get_parameter_source("configs") is click.core.ParameterSource.ENVIRONMENT:
+        configs = ()
+    if not paths and not configs:
+        wanted = "a PATH or --config" if ctx.info_name == "validate" else "--config PATH"
+        raise click.UsageError(f"{wanted} is needed (or RECONCILER_CONFIG)", ctx)
+    return (*paths, *configs)
+
+
 def cluster_options(command: Callable[..., int]) -> Callable[..., int]:
     """Add what finds and filters a cluster; the command is called with all of it as `choice`."""
 

@@ -10,9 +10,11 @@ import msgspec
 from reconciler.cli.escape import visible
 from reconciler.cli.places import Places
 from reconciler.cli.report import FORMAT_VERSION, GuardRow, ProblemRow
+from reconciler.cli.sessions import write_sessions
 from reconciler.cli.speakers import write_speakers
 from reconciler.cli.text import Paint, approval, count, held_because, size, write_problems
 from reconciler.telemetry.occupancy import PoolFill
+from reconciler.telemetry.speaker_condition import missed_nodes
 from reconciler.telemetry.speaker_status import SpeakerStatus
 from reconciler.telemetry.status import HELD, PASSED, REFUSED, ControllerStatus, GuardState
 
@@ -106,7 +108,7 @@ def write_text(
     color: bool,
 ) -> None:
     """
-    Controllers one by one, then the speakers and the Services.
+    Controllers one by one, then the speakers, their sessions and the Services.
 
     Args:
         overview: What was found.
@@ -126,6 +128,7 @@ def write_text(
     if shown.lacks_controller:
         out.write(paint(f"No controller has published its status in {visible(where)}.", "yellow") + "\n\n")
     write_speakers(shown.speakers, out, paint=paint)
+    write_sessions(shown.speakers, out, missed=missed_nodes(shown.speakers).keys(), paint=paint)
     _write_services(overview, out, paint)
 
 
@@ -138,10 +141,15 @@ def _sign_of_life(
     held = next((lease for lease in leases if lease.holder == status.identity), None)
     if held is None or held.renewed_at is None:
         return paint("it does not lead any more, and nobody has published since", "red")
-    # Twice: the clocks of two machines differ, and a leader that is replaced is gone by then.
-    if (now - held.renewed_at).total_seconds() > 2 * held.duration:
+    if not is_heard(held, now):
         return paint(f"not heard of since {_time(held.renewed_at)}", "red")
     return paint("leads", "green") + f", last heard of at {_time(held.renewed_at)}"
+
+
+def is_heard(lease: LeaseRow, now: datetime) -> bool:
+    """Whether whoever holds it is still there, as far as its last renewal tells."""
+    # Twice: the clocks of two machines differ, and a leader that is replaced is gone by then.
+    return lease.renewed_at is not None and (now - lease.renewed_at).total_seconds() <= 2 * lease.duration
 
 
 def _write_controller(name: str, status: ControllerStatus, life: str | None, out: TextIO, paint: Paint) -> None:

@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
+from reconciler.cli.progress import Progress
 from reconciler.cli.report import Exit
 from reconciler.cluster.live import Target, save_live
 from reconciler.errors import ReconcilerError
@@ -29,7 +30,9 @@ def run(output_file: str, *, kubeconfig: str | None, context: str | None) -> int
         SnapshotError: The file cannot be written; what was there before still is.
     """
     # All of it first: neither a file nor a pipe gets half a cluster.
-    lines = tuple(save_live(Target(kubeconfig, context)))
+    with Progress() as progress:
+        progress.doing("reading the cluster")
+        lines = tuple(save_live(Target(kubeconfig, context)))
     if output_file == STANDARD_OUTPUT:
         sys.stdout.writelines(line.decode() for line in lines)
     else:

@@ -1,6 +1,7 @@
 """`reconciler speaker`: wires the speaker of one node to files, a cluster, the network and the others, and runs it."""
 
 import asyncio
+import gc
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler import __version__
+from reconciler.announcers.bgp import BGPAnnouncer
 from reconciler.announcers.layer2 import Layer2Announcer
 from reconciler.announcers.port import Report
 from reconciler.cli.naming import CONTROLLER_STATUS, named
@@ -20,6 +22,7 @@ from reconciler.cluster.port import ClusterError
 from reconciler.l2.packet_socket import check_capability
 from reconciler.l2.transport import Frames
 from reconciler.loop.adoption import Adoption
+from reconciler.loop.bgp_events import BGPEvents
 from reconciler.loop.configuration import Configuration
 from reconciler.loop.file_changes import FileChanges
 from reconciler.loop.group import Group
@@ -30,6 +33,7 @@ from reconciler.loop.notices import Notices
 from reconciler.loop.occupied import Occupied
 from reconciler.loop.pacing import Pace, Pacer, Source
 from reconciler.loop.rounds import Rounds
+from reconciler.loop.session_rows import tallies
 from reconciler.loop.speaker import Speaker
 from reconciler.loop.speaker_account import AccountParts, SpeakerAccount
 from reconciler.loop.speaker_events import SpeakerEvents
@@ -42,6 +46,7 @@ from reconciler.membership.seeds import endpoint
 from reconciler.model.observed import NodeName
 from reconciler.model.settings import AnnouncementSettings, MembershipSettings
 from reconciler.telemetry.http import parse_http_address, serve
+from reconciler.telemetry.logs import identify
 from reconciler.telemetry.speaker_metrics import SpeakerMetrics, SpeakerReading
 
 _LOG = logging.getLogger(__name__)
@@ -79,6 +84,8 @@ def run(options: Options) -> int:
         ClusterError: There is no way to reach the cluster.
     """
     check_capability()
+    # The modules stay: nobody has to look for garbage among them while sessions are waited for.
+    gc.freeze()
     asyncio.run(_run(options))
     return Exit.NOTHING
 
@@ -114,19 +121,32 @@ class _Wiring:
         self._options = options
         self._backend = backend
         self._clock: Callable[[], float] = time.monotonic
-        node = NodeName(options.node)
+        self._node = node = NodeName(options.node)
         self.metrics = SpeakerMetrics(__version__, per_address=options.per_address_metrics)
         self.frames = Frames()
-        configuration = Configuration(options.configs, LastGood(Path(options.state_dir) if options.state_dir else None))
-        events = SpeakerEvents(node, backend.cluster, lambda: self._speaker.placement, self.metrics.reported)
+        self._configuration = configuration = Configuration(
+            options.configs, LastGood(Path(options.state_dir) if options.state_dir else None)
+        )
+        identify(
+            lambda: {
+                "node": node,
+                "revision": configuration.in_force.revision if configuration.in_force else None,
+            }
+        )
+        self._events = SpeakerEvents(node, backend.cluster, lambda: self._speaker.placement, self.metrics.reported)
         self._group = Group(node, key=self._key, open_gossip=self._open_gossip, clock=self._clock)
-        occupied = Occupied(self._group.say, self._clock)
+        self._occupied = Occupied(self._group.say, self._clock)
 
         def report(report: Report) -> None:
-            events.report(report)
-            occupied.reported(report)
+            self._events.report(report)
+            self._occupied.reported(report)
 
         self._announcer = Layer2Announcer(self.frames.open, AnnouncementSettings(), self._clock, report)
+        self._bgp_events = BGPEvents(node, backend.cluster, backend.herald, lambda: self.process.has_news())  # noqa: PLW0108
+        # A peer that has no routes of an earlier run takes no harm from being told of one.
+        self._bgp = BGPAnnouncer(
+            options.node, backend.cluster.secret, self._bgp_events.report, clock=self._clock, restarted=True
+        )
         self.links = SpeakerLinks(self._announcer, self._group, self._wake_for(Source.LINKS))
         self._handing_over = HandingOver(
             self._announcer, self._group.send, self.metrics.handover_ended, clock=self._clock
@@ -146,74 +166,88 @@ class _Wiring:
             handing_over=self._handing_over,
             adoption=self._adoption,
             group=self._group,
-            occupied=occupied,
+            occupied=self._occupied,
             wake=self._wake_for(Source.MEMBERS),
             clock=self._clock,
         )
         self._group.follow(hearing)
-        self._speaker = Speaker(
-            node=node,
-            cluster=backend.cluster,
-            configuration=configuration,
+        self._speaker = self._made_speaker(hearing)
+        self.account = self._made_account()
+        # The process does not exist yet.
+        self._rounds = Rounds(lambda occasion: self.process.make_pass(occasion), self.account, pacer=Pacer(_PACE))  # noqa: PLW0108
+        self.process = self._made_process()
+        self.metrics.follow(self._reading)
+
+    def _made_speaker(self, hearing: Hearing) -> Speaker:
+        return Speaker(
+            node=self._node,
+            cluster=self._backend.cluster,
+            configuration=self._configuration,
             adoption=self._adoption,
             group=self._group,
             links=self.links,
             announcer=self._announcer,
+            bgp=self._bgp,
+            on_told=self._bgp_events.told,
             handing_over=self._handing_over,
             hearing=hearing,
-            occupied=occupied,
-            notices=Notices(backend.herald),
-            lb_class=options.choice.lb_class,
-            ignore_exclude_label=options.ignore_exclude_label,
+            occupied=self._occupied,
+            notices=Notices(self._backend.herald),
+            lb_class=self._options.choice.lb_class,
+            ignore_exclude_label=self._options.ignore_exclude_label,
         )
-        self.account = SpeakerAccount(
+
+    def _made_account(self) -> SpeakerAccount:
+        return SpeakerAccount(
             AccountParts(
                 speaker=self._speaker,
-                configuration=configuration,
+                configuration=self._configuration,
                 adoption=self._adoption,
                 group=self._group,
                 announcer=self._announcer,
+                bgp=self._bgp,
                 links=self.links,
                 handing_over=self._handing_over,
-                events=events,
-                cluster_state=backend.state,
+                events=self._events,
+                cluster_state=self._backend.state,
                 metrics=self.metrics,
-                node=node,
-                lb_class=options.choice.lb_class,
-                ignore_exclude_label=options.ignore_exclude_label,
+                node=self._node,
+                lb_class=self._options.choice.lb_class,
+                ignore_exclude_label=self._options.ignore_exclude_label,
                 clock=self._clock,
             )
         )
-        # The process does not exist yet.
-        self._rounds = Rounds(lambda occasion: self.process.make_pass(occasion), self.account, pacer=Pacer(_PACE))  # noqa: PLW0108
+
+    def _made_process(self) -> SpeakerProcess:
         triggers = Triggers(
             lambda wake: self._rounds.wake(wake.source, wake.reason),
-            files=FileChanges(options.configs),
-            cluster_changes=backend.cluster.changes,
-            interval=options.interval,
+            files=FileChanges(self._options.configs),
+            cluster_changes=self._backend.cluster.changes,
+            interval=self._options.interval,
         )
-        self.process = SpeakerProcess(
+        return SpeakerProcess(
             SpeakerParts(
                 speaker=self._speaker,
-                configuration=configuration,
+                configuration=self._configuration,
                 group=self._group,
                 announcer=self._announcer,
+                bgp=self._bgp,
                 handing_over=self._handing_over,
                 rounds=self._rounds,
                 triggers=triggers,
                 publish=self._publish,
-                flush_events=backend.flush_events,
+                flush_events=self._backend.flush_events,
                 beside=(
                     self._adoption.run,
                     self._group.run,
                     self._group.watch_gossip,
                     self.links.run,
-                    events.run,
-                    *backend.beside,
+                    self._events.run,
+                    self._bgp_events.run,
+                    *self._backend.beside,
                 ),
             )
         )
-        self.metrics.follow(self._reading)
 
     def _wake_for(self, source: Source) -> Callable[[str], None]:
         return lambda reason: self._rounds.wake(source, reason)
@@ -261,4 +295,5 @@ class _Wiring:
             watch_restarts=counted.watch_restarts,
             decode_failures=counted.decode_failures,
             links=self._announcer.counts(),
+            tallies=tallies(self._bgp.sessions()),
         )

@@ -1,16 +1,17 @@
 """`reconciler status`: what the controllers and speakers of a cluster say of themselves, and what its Services have."""
 
+import io
 import sys
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TypeVar
-from urllib.parse import unquote
 
 import msgspec
+from msgspec.structs import replace
 
 from reconciler.allocation.reasons import Reason
+from reconciler.cli.diagnostics import Diagnostics
 from reconciler.cli.json_stream import encode
 from reconciler.cli.options import ClusterChoice, Output, wants_color
 from reconciler.cli.overview import (
@@ -23,11 +24,13 @@ from reconciler.cli.overview import (
     Shown,
     StandingCounts,
     StandingRow,
+    is_heard,
     write_text,
 )
+from reconciler.cli.published import published_below
 from reconciler.cli.report import Exit
-from reconciler.cluster.directory import read_snapshot, status_directory
-from reconciler.cluster.port import ClusterError
+from reconciler.cli.watching import View, watch
+from reconciler.cluster.directory import read_snapshot
 from reconciler.model.observed import ObservedState, Service
 from reconciler.plan.conditions import assigned
 from reconciler.telemetry.speaker_status import SpeakerStatus
@@ -48,39 +51,69 @@ class _Role(msgspec.Struct):
     role: str
 
 
-def run(choice: ClusterChoice, *, output: Output) -> int:
+def run(choice: ClusterChoice, *, output: Output, diagnostics: Diagnostics, watching: bool = False) -> int:
     """
-    Print how things stand and return the exit status.
+    Print how things stand and return the exit status; `watching`: whenever it changes, until a signal ends it.
 
     Raises:
         ClusterError: The cluster cannot be read.
     """
+    if watching:
+        watch(lambda: _view(choice, output), sys.stdout, warn=diagnostics.warning, is_text=output is Output.TEXT)
+    else:
+        sys.stdout.write(_view(choice, output).text)
+    return Exit.NOTHING
+
+
+def _view(choice: ClusterChoice, output: Output) -> View:
+    overview, now = _overview(choice), datetime.now(UTC)
+    document = encode(overview)
+    if output is Output.JSON:
+        text = f"{document}\n"
+    else:
+        shown = io.StringIO()
+        where = choice.directory or f'namespace "{choice.namespace}-status"'
+        color = wants_color(sys.stdout)
+        write_text(overview, _shown(overview, choice), shown, where=where, now=now, color=color)
+        text = shown.getvalue()
+    if overview.leases is None:
+        return View(text, document)
+    # A leader renews its Lease every few seconds, and that is no news; that it has stopped to is.
+    heard = tuple(is_heard(lease, now) for lease in overview.leases)
+    steady = replace(overview, leases=tuple(replace(lease, renewed_at=None) for lease in overview.leases))
+    return View(text, f"{encode(steady)} {heard}")
+
+
+def _overview(choice: ClusterChoice) -> Overview:
     observed, documents, leases = _look(choice)
     published = tuple(_published(name, document) for name, document in sorted(documents.items()))
+    services = tuple(_standing(observed.services, _classes(choice, published)))
+    return Overview(published=published, leases=leases, services=services, counts=_counts(services))
+
+
+def _classes(choice: ClusterChoice, published: Sequence[PublishedRow]) -> Collection[str]:
+    """The classes of Services that are asked for: that of the command line, or else those that somebody serves."""
+    if choice.lb_class:
+        return {choice.lb_class}
+    of_controllers = {status.lb_class for _, status in _decoded(published, ControllerStatus)}
+    return of_controllers or {status.lb_class for _, status in _decoded(published, SpeakerStatus)} or {""}
+
+
+def _shown(overview: Overview, choice: ClusterChoice) -> Shown:
+    published, classes = overview.published, _classes(choice, overview.published)
     controllers = tuple(_decoded(published, ControllerStatus))
-    speakers = tuple(status for _, status in _decoded(published, SpeakerStatus))
-    served = {status.lb_class for _, status in controllers} or {status.lb_class for status in speakers} or {""}
-    classes = {choice.lb_class} if choice.lb_class else served
-    services = tuple(_standing(observed.services, classes))
-    overview = Overview(published=published, leases=leases, services=services, counts=_counts(services))
-    if output is Output.JSON:
-        sys.stdout.write(f"{encode(overview)}\n")
-        return Exit.NOTHING
-    where = choice.directory or f'namespace "{choice.namespace}-status"'
-    shown = Shown(
+    return Shown(
         [(name, status) for name, status in controllers if status.lb_class in classes],
-        [status for status in speakers if status.lb_class in classes],
+        [status for _, status in _decoded(published, SpeakerStatus) if status.lb_class in classes],
         lacks_controller=not controllers and all(row.problem is None for row in published),
     )
-    write_text(overview, shown, sys.stdout, where=where, now=datetime.now(UTC), color=wants_color(sys.stdout))
-    return Exit.NOTHING
 
 
 def _look(choice: ClusterChoice) -> tuple[ObservedState, Mapping[str, bytes], tuple[LeaseRow, ...] | None]:
     """The cluster, what was published by name, and the Leases, None where there are none to be seen."""
     if choice.directory is not None:
         observed = read_snapshot(choice.directory, namespace=choice.namespace)
-        return observed, _published_below(choice.directory), None
+        return observed, published_below(choice.directory), None
     from reconciler.cluster.live import Target, look_live  # noqa: PLC0415 - heavy
 
     observed, roles = look_live(Target(choice.kubeconfig, choice.context), namespace=choice.namespace)
@@ -91,20 +124,6 @@ def _look(choice: ClusterChoice) -> tuple[ObservedState, Mapping[str, bytes], tu
         for found in roles.leases
     )
     return observed, roles.documents, tuple(rows)
-
-
-def _published_below(directory: str) -> dict[str, bytes]:
-    """
-    The documents beside plain manifests, by name.
-
-    Raises:
-        ClusterError: One of them cannot be read.
-    """
-    try:
-        found = status_directory(Path(directory)).glob("[!.]*.json")
-        return {unquote(path.stem): path.read_bytes() for path in found}
-    except OSError as exc:
-        raise ClusterError(f"{exc.filename}: {exc.strerror}") from exc
 
 
 def _published(name: str, document: bytes) -> PublishedRow:

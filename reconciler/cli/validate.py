@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from reconciler.cli.options import Output, wants_color
 from reconciler.cli.places import Places, code_root
+from reconciler.cli.progress import Progress
 from reconciler.cli.render import render_validate
 from reconciler.cli.report import ConfigRow, ProblemRow, ValidateReport
 from reconciler.config.load import Loaded, load
@@ -18,7 +19,8 @@ def run(configs: Sequence[str], *, output: Output, strict: bool) -> int:
     Raises:
         FilesError: Something named on the command line cannot be read.
     """
-    loaded = load(configs)
+    with Progress() as progress:
+        loaded = load(configs, follow=progress.follow)
     report = ValidateReport(config_row(loaded), documents=loaded.documents, foreign=loaded.foreign, strict=strict)
     places = Places(configs, root=code_root(output))
     render_validate(report, output, sys.stdout, places=places, color=wants_color(sys.stdout))

@@ -1,5 +1,7 @@
 """Reports made by hand, for tests of how they are printed."""
 
+from datetime import UTC, datetime
+
 from msgspec.structs import asdict, replace
 
 from reconciler.cli.explanation import CandidateRow, DeclineRow, Explanation, PoolCauseRow
@@ -16,6 +18,7 @@ from reconciler.cli.report import (
     ServiceRow,
     ValidateReport,
 )
+from reconciler.cli.sessions import SessionStanding
 from reconciler.model.origin import Origin, Severity
 from reconciler.plan.announcements import Change
 
@@ -200,6 +203,30 @@ def explained_kept() -> Explanation:
             CandidateRow("worker-2", 2, 5),
             CandidateRow("worker-3", 3, 4),
         ),
+        sessions=(
+            SessionStanding(
+                node="worker-2",
+                peer="tor-a",
+                state="established",
+                remote="192.0.2.254:179",
+                since=datetime(2026, 1, 1, 12, tzinfo=UTC),
+                wanted=12,
+                told=12,
+                bfd="up",
+            ),
+            SessionStanding(
+                node="worker-2",
+                peer="tor-b",
+                state="down",
+                remote="[2001:db8::254]:179",
+                down_since=datetime(2026, 1, 1, 12, tzinfo=UTC),
+                wanted=12,
+                told=0,
+                bfd="down",
+                trouble="it refuses the connection",
+            ),
+            SessionStanding(node="worker-3", peer="tor-a"),
+        ),
     )
 
 
@@ -227,4 +254,7 @@ def explained_hostile() -> Explanation:
         declined=(DeclineRow(HOSTILE, "l2", "notOwner", HOSTILE),),
         candidates=(CandidateRow(HOSTILE, 2, 1, "x", HOSTILE),),
         events=report.events,
+        sessions=(
+            SessionStanding(node=HOSTILE, peer=HOSTILE, state="down", remote=HOSTILE, bfd=HOSTILE, trouble=HOSTILE),
+        ),
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.cli import demo, demo_live
+from reconciler.cli import demo, demo_live, demo_router
 from tests.cli.conftest import Run
 from tests.cli.test_outputs import EXPECTED, REWRITE
 
@@ -82,3 +82,11 @@ def test_a_network_needs_root_and_iproute2(monkeypatch: pytest.MonkeyPatch, tmp_
         (tmp_path / command).touch(mode=0o755)
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     assert demo_live.why_not() == "network namespaces need root"
+
+
+def test_a_router_needs_bird(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert demo_router.why_no_router() == "the command bird is missing (package bird2)"
+    for command in ("bird", "birdc"):
+        (tmp_path / command).touch(mode=0o755)
+    assert demo_router.why_no_router() is None

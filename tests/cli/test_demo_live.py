@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.cli.demo_router import why_no_router
 from reconciler.cli.lab import LabError, why_no_lab
 
 DEADLINE = 120.0
@@ -68,7 +69,7 @@ def test_it_tells_what_happened(demo: "subprocess.Popen[str]", tmp_path: Path) -
     out, err = demo.communicate(timeout=DEADLINE)
     assert (demo.returncode, err) == (0, "")
     live = out[out.index("# Now live") :]
-    assert "Left out" not in out
+    assert ("Left out" in out) == (why_no_router() is not None)
     assert re.search(r"^192\.0\.2\.200 and 2001:db8::200 after \d+ ms\.$", live, re.MULTILINE)
     assert re.search(
         r"first answers after \d+ ms: 192\.0\.2\.200 by n\d and 2001:db8::200 by n\d\.$", live, re.MULTILINE
@@ -85,6 +86,31 @@ def test_it_tells_what_happened(demo: "subprocess.Popen[str]", tmp_path: Path) -
     assert re.search(r"first answers from 192\.0\.2\.220 and 2001:db8::220 after \d+ ms\.$", live, re.MULTILINE)
     assert list(tmp_path.iterdir()) == []
     assert processes_of(tmp_path) == {}
+    if why_no_router() is None:
+        tells_of_the_router(live[live.index("# And BGP") :])
+    else:
+        assert os.environ.get("CI") != "true"
+        assert f"a router that hears of the addresses by BGP: {why_no_router()}" in live
+
+
+def tells_of_the_router(scene: str) -> None:
+    assert scene.count("+ bgp  192.0.2.220/32") == scene.count("+ bgp  2001:db8::220/128") == 3
+    tables = [
+        set(re.findall(r"via (\S+) dev", table))
+        for table in re.findall(r"^router\$ ip -[46] route show \S+\n\S.*\n((?: {4}.*\n)+)", scene, re.MULTILINE)
+    ]
+    before, before6, after = tables
+    assert (len(before), len(before6)) == (3, 3)
+    cut = re.search(r"^switch\$ ip link set p-n(\d) down$", scene, re.MULTILINE)
+    told = re.search(r"^n(\d) answers after [\d.]+ s\. Lost: (\d+) of (\d+) probes", scene, re.MULTILINE)
+    assert cut is not None
+    assert told is not None
+    victim = f"192.0.2.{9 + int(cut[1])}"
+    assert told[1] != cut[1]
+    assert 0 < int(told[2]) < int(told[3])
+    assert victim in before
+    assert after == before - {victim}
+    assert "All nodes are in its table again" in scene
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "ended from outside"])
@@ -104,7 +130,7 @@ def test_it_cleans_up_when_it_is_interrupted(
     )
     prefix = identified.stdout.strip().rpartition("-")[0]
     assert len(speakers) == 3
-    assert sum(name.startswith(prefix) for name in namespaces()) == 5
+    assert sum(name.startswith(prefix) for name in namespaces()) == 6
     demo.send_signal(number)
     _, err = demo.communicate(timeout=DEADLINE)
     # The end of the line that Ctrl-C is shown on.

@@ -1,12 +1,17 @@
 """`explain` on real files."""
 
+import asyncio
 import json
 from pathlib import Path
 
 import pytest
 
+from reconciler.cli.naming import speaker_status
 from reconciler.cli.options import Output
+from reconciler.cluster.role_files import RoleFiles
+from reconciler.telemetry.speaker_status import MemberRow, MemberState, SpeakerStatus, document
 from tests.cli.conftest import Run
+from tests.telemetry.builders import REFUSING, SESSION, speaker
 
 EXPECTED = Path(__file__).parent / "expected"
 
@@ -97,6 +102,7 @@ def test_json_is_the_row_of_diff_with_more_detail(reconciler: Run) -> None:
                 "declined",
                 "candidates",
                 "events",
+                "sessions",
                 "formatVersion",
             ),
         }
@@ -110,6 +116,57 @@ def test_the_announcements_are_those_of_diff(reconciler: Run) -> None:
         _, out, _ = reconciler(f"explain {service} --config config --cluster dir:cluster --output json")
         expected = [row for row in document["announcements"] if row["service"] == service]
         assert json.loads(out)["announcements"] == expected
+
+
+def publish(found: SpeakerStatus) -> None:
+    asyncio.run(RoleFiles("cluster").publish(speaker_status(found.node, found.lb_class), document(found)))
+
+
+@pytest.mark.usefixtures("work")
+def test_the_sessions_behind_a_route_are_told_where_speakers_have_published_any(reconciler: Run) -> None:
+    plain = json.loads(reconciler("explain billing/gateway --config config --cluster dir:cluster --output json")[1])
+    assert plain["sessions"] == []
+    routes = {(row["node"], row["peer"]) for row in plain["announcements"]}
+    assert {node for node, _ in routes} == {"worker-1", "worker-2", "worker-3"}
+    dead = [MemberRow(node="worker-2", state=MemberState.ABSENT)]
+    publish(speaker(node="worker-1", sessions=[SESSION, REFUSING], members=dead))
+    publish(speaker(node="worker-2", sessions=[SESSION, REFUSING], members=()))
+    publish(speaker(node="worker-3", sessions=[SESSION, REFUSING], members=(), lb_class="example.com/other"))
+    _, out, _ = reconciler("explain billing/gateway --config config --cluster dir:cluster --output json")
+    found = {(row["node"], row["peer"]): row for row in json.loads(out)["sessions"]}
+    assert found.keys() == routes
+    up, down = found["worker-1", "tor-a"], found["worker-1", "tor-b"]
+    assert (up["state"], up["remote"], up["told"], up["wanted"], up["bfd"]) == (
+        *("established", "192.0.2.254:179"),
+        *(2, 3, "up"),
+    )
+    assert (down["state"], down["downSince"], down["trouble"]) == (
+        *("down", "2026-01-01T12:00:00Z"),
+        "tor-b refuses the connection",
+    )
+    # What a dead one has published stays, and that of another class is about other Services.
+    assert {found[node, "tor-a"]["state"] for node in ("worker-2", "worker-3")} == {"unknown"}
+    _, text, _ = reconciler("explain billing/gateway --config config --cluster dir:cluster")
+    assert "By these sessions\n  worker-1  tor-a  192.0.2.254:179  established since 2026-01-01T12:00:00Z" in text
+    assert down["vrf"] == "red"
+    assert "\n  worker-1  tor-b  [2001:db8::254]:179 in red  down since 2026-01-01T12:00:00Z" in text
+
+
+@pytest.mark.usefixtures("work")
+def test_what_no_speaker_has_written_is_passed_over(reconciler: Run) -> None:
+    publish(speaker(node="worker-1", sessions=[SESSION]))
+    for name, text in (("bad", "{"), ("controller", '{"role": "controller"}'), ("deep", "[" * 100_000)):
+        Path(f"cluster/status/lb-reconciler-status-{name}.json").write_text(text, encoding="utf-8")
+    status, out, err = reconciler("explain billing/gateway --config config --cluster dir:cluster --output json")
+    assert (status, err) == (0, "")
+    assert [row["peer"] for row in json.loads(out)["sessions"] if row["state"] != "unknown"] == ["tor-a"]
+
+
+@pytest.mark.usefixtures("work")
+def test_a_service_without_a_route_has_no_sessions(reconciler: Run) -> None:
+    publish(speaker(node="worker-1", sessions=[SESSION]))
+    _, out, _ = reconciler("explain shop/web --config config --cluster dir:cluster --output json")
+    assert json.loads(out)["sessions"] == []
 
 
 def test_problems_go_to_standard_error(work: Path, reconciler: Run) -> None:

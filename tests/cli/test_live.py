@@ -7,10 +7,12 @@ import pytest
 
 from reconciler.cluster.connection import Connection
 from reconciler.cluster.live import read_live
+from reconciler.telemetry.speaker_status import document
 from tests.cli.conftest import Run
 from tests.cli.live import PEER, POOLS, add_password, furnish, reader_without_secrets, write_config
 from tests.controlplane.api import Api, wait_until
 from tests.controlplane.harness import ControlPlane
+from tests.telemetry.builders import SESSION, speaker
 
 
 @pytest.fixture
@@ -50,6 +52,54 @@ def test_explain_of_a_live_service(reconciler: Run, config: Path, furnished: str
     assert (status, err) == (0, "")
     assert "would be given 192.0.2." in out
     assert f"{furnished}-b" in out
+
+
+ROUTES = """
+apiVersion: metallb.io/v1beta1
+kind: BGPAdvertisement
+metadata: {name: everything}
+---
+apiVersion: metallb.io/v1beta2
+kind: BGPPeer
+metadata: {name: tor-a}
+spec: {myASN: 64512, peerASN: 64513, peerAddress: 192.0.2.254}
+"""
+
+
+def test_explain_tells_the_sessions_that_speakers_have_published(
+    reconciler: Run, tmp_path: Path, furnished: str, admin: str, lb_class: str, *, api: Api
+) -> None:
+    config = write_config(tmp_path / "config", POOLS, ROUTES)
+    line = f"explain {furnished}/held --config {config} {admin} --namespace {furnished} --output json"
+    # Nobody has published anything, and there is not even a place for it.
+    assert json.loads(reconciler(line)[1])["sessions"] == []
+    api.create_namespace(f"{furnished}-status")
+    said = document(speaker(node=f"{furnished}-a", sessions=[SESSION], members=(), lb_class=lb_class)).decode()
+    config_map = {"metadata": {"name": "lb-reconciler-status-a"}, "data": {"status.json": said}}
+    api.create("configmaps", f"{furnished}-status", config_map)
+    status, out, err = reconciler(line)
+    assert (status, err) == (0, "")
+    # Other tests have nodes in the same cluster.
+    found = {(row["node"], row["peer"]): row["state"] for row in json.loads(out)["sessions"]}
+    assert found[f"{furnished}-a", "tor-a"] == "established"
+
+
+def test_explain_goes_without_the_right_to_see_what_was_published(
+    reconciler: Run, tmp_path: Path, furnished: str, control_plane: ControlPlane, lb_class: str, *, api: Api
+) -> None:
+    config = write_config(tmp_path / "config", POOLS, ROUTES)
+    with reader_without_secrets(api) as user:
+        allowed = control_plane.api(user)
+        wait_until(lambda: allowed.objects("services") is not None, "the right to list is in force")
+        allowed.close()
+        status, out, err = reconciler(
+            f"explain {furnished}/held --config {config} --kubeconfig {control_plane.kubeconfig(user)} "
+            f"--lb-class {lb_class} --namespace {furnished} --output json"
+        )
+    assert (status, err) == (0, "")
+    found = json.loads(out)
+    assert found["sessions"] == []
+    assert {row["peer"] for row in found["announcements"]} == {None, "tor-a"}
 
 
 def test_the_live_cluster_is_the_default(

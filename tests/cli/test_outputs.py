@@ -93,7 +93,10 @@ def test_a_workflow_command_cannot_be_smuggled_in() -> None:
 @pytest.mark.parametrize("output", list(Output))
 def test_every_output_of_explain_tells_what_text_tells(output: Output) -> None:
     kept = printed(builders.explained_kept(), output)
-    for fact in ("a/ours", "192.0.2.1", "gold", "worker-1", "tor-b", "64512:1", "notOwner", "worker-3"):
+    for fact in (
+        *("a/ours", "192.0.2.1", "gold", "worker-1", "tor-b", "64512:1", "notOwner", "worker-3"),
+        *("established", "it refuses the connection", "unknown"),
+    ):
         assert fact in kept
     refused = printed(builders.explained_refused(), output)
     for fact in ("shop/big", "pool-exhausted", "pools/b.yaml", "add addresses to tiny", "pool-not-compatible"):

@@ -23,7 +23,7 @@ from reconciler.telemetry.speaker_status import (
 from reconciler.telemetry.status import REFUSED, ClusterState, LastPass, NewestRevision
 from tests.cli.builders import HOSTILE
 from tests.cli.conftest import Run
-from tests.telemetry.builders import CONFLICT, HANDOVER, NOON, OVERLAP, speaker, status, waiting
+from tests.telemetry.builders import CONFLICT, HANDOVER, NOON, OVERLAP, REFUSING, SESSION, speaker, status, waiting
 
 EXPECTED = Path(__file__).parent / "expected"
 REWRITE = "RECONCILER_REWRITE_EXPECTED"
@@ -57,6 +57,21 @@ STATES = {
         ),
         well("worker-7", newest=NewestRevision(message="config: no such directory")),
         well("worker-6", leaving=True, members=(MemberRow(node="storage-1", state=MemberState.ABSENT),)),
+    ],
+    "bgp": [
+        well("worker-1", sessions=[SESSION, REFUSING], listening_problem="TCP port 179 is taken"),
+        well(
+            "worker-2",
+            announcements=(),
+            sessions=[
+                replace(SESSION, wanted=1, told=1, last_error="it was away before"),
+                replace(SESSION, peer="tor-b", bfd="down", bfd_problem="the peer sends no BFD packets"),
+                replace(REFUSING, peer="core", remote="eth1", vrf=None, bfd=None, problem="eth1 is not there"),
+            ],
+            members=[*ALIVE[:2], MemberRow(node="worker-3", state=MemberState.ABSENT)],
+        ),
+        well("worker-3", sessions=[SESSION]),
+        well("worker-4", sessions=[replace(REFUSING, peer="tor-a", last_error=None)]),
     ],
 }
 
@@ -98,6 +113,20 @@ def test_text_is_as_expected(shown: Any, name: str) -> None:
 
 def test_a_cluster_without_speakers_looks_as_before(shown: Any) -> None:
     assert "peaker" not in shown()
+
+
+def test_sessions_that_are_well_are_told_in_one_colour(shown: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reconciler.cli.status.wants_color", lambda _: True)
+    assert "\x1b[32m1 of 1 established" in shown(well("worker-1", sessions=[SESSION]))
+    assert "\x1b[33m1 of 2 established" in shown(well("worker-1", sessions=[SESSION, REFUSING]))
+
+
+def test_of_many_sessions_those_with_troubles_are_shown(shown: Any) -> None:
+    many = [replace(SESSION, peer=f"peer-{n:03}") for n in range(99)]
+    found = speakers_in(shown(well("worker-1", sessions=[*many, replace(REFUSING, peer="zzz")])))
+    assert "99 of 100 established" in found
+    assert "  zzz " in found
+    assert "and 40 more sessions: --output json lists all of them" in found
 
 
 def test_one_that_is_dead_is_not_taken_for_one_that_is_ready(shown: Any) -> None:
@@ -156,6 +185,8 @@ def test_nothing_that_somebody_else_wrote_reaches_a_terminal_unescaped(shown: An
             conflicts=[replace(CONFLICT, address=HOSTILE, message=HOSTILE)],
             members=[MemberRow(node=HOSTILE, state=MemberState.SILENT)],
             last_pass=LastPass(error=HOSTILE),
+            listening_problem=HOSTILE,
+            sessions=[replace(REFUSING, peer=HOSTILE, remote=HOSTILE, vrf=HOSTILE, bfd=HOSTILE, last_error=HOSTILE)],
         )
     )
     assert not [character for character in text if not character.isprintable() and character != "\n"]

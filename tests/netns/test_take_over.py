@@ -73,8 +73,9 @@ async def test_a_node_that_was_cut_off_is_the_only_owner_again(site: Site, *, is
             await client.answered(address, back, ["n1"])
         await until(followed(site, addresses, "n1"), "the client knows the owner")
         await until(lambda: all(observer.has_one(address, "n1", questions=50) for address in addresses), "it stays so")
-        assert followed(site, addresses, "n1")()
-        assert client.owner(addresses[0]) == client.owner(addresses[1]) == "n1"
+        await until(followed(site, addresses, "n1"), "the client still sends to it")
+        # Another may have taken over for a moment, and the client hears of the last owner a moment after the observer.
+        await until(lambda: {client.owner(address) for address in addresses} == {"n1"}, "it answers the client alone")
         assert (await client.lost(since, back)).longest_gap < DETECTED
         for address in addresses:
             assert observer.division(address, since) < MOMENT

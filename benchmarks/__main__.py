@@ -17,6 +17,12 @@ BENCHMARKS: dict[str, Callable[[Any], None]] = {
     "services": print_beside,
     "answers": print_answers,
     "failover": print_beside,
+    "ecmp": print_beside,
+    "routes": print_beside,
+    "bgp_start": print_beside,
+    "bgp_changes": print_beside,
+    "bgp_crowd": print_beside,
+    "bfd": print_beside,
 }
 
 

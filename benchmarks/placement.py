@@ -5,28 +5,34 @@ import time
 from collections.abc import Callable, Iterator
 from hashlib import sha256
 
+from msgspec.structs import replace
+
 from benchmarks.measure import Row
 from reconciler.addresses.address_range import AddressRange
 from reconciler.addresses.family import Address, Family
 from reconciler.model.advertisements import BGPAdvertisement, L2Advertisement
+from reconciler.model.announcements import Active
 from reconciler.model.desired import DesiredState
-from reconciler.model.observed import Endpoint, Node, NodeName, ObservedState, Service, ServiceKey
+from reconciler.model.observed import Endpoint, Members, Node, NodeName, ObservedState, Service, ServiceKey
 from reconciler.model.origin import Origin
 from reconciler.model.peers import BGPPeer
 from reconciler.model.pools import IPAddressPool, PoolEntry
 from reconciler.placement.election import Elections
 from reconciler.placement.place import place, place_nodes, speakers
+from reconciler.placement.standing import Placer
+from reconciler.plan.announcements import plan_announcements
 
 SERVICES = 100_000
 POOLS = 100
 NODES = 100
 _BASE = 10 << 24
 _ADDRESSES_PER_POOL = 1024
+_CHANGES = 101
 _NAMES = tuple(f"node-{n:03}" for n in range(NODES))
 
 
 def rows() -> Iterator[Row]:
-    """Layer 2 for one node and for all, again with what changed nothing, and BGP with two peers."""
+    """Layer 2 for one node and for all, again with what changed nothing, and BGP: from nothing, and after a change."""
     desired, observed = _layer2(), _cluster()
     members, one = speakers(observed), NodeName(_NAMES[0])
     hashing = _seconds(_draw_all)
@@ -41,9 +47,32 @@ def rows() -> Iterator[Row]:
 
     yield _row(f"place L2, all {NODES} nodes", SERVICES, _seconds(everywhere), hashing)
     yield _row(f"place L2, all {NODES} nodes, elections known", SERVICES, _seconds(everywhere), None)
-    by_bgp = _bgp()
+    by_bgp = _bgp(2)
     seconds = _seconds(lambda: place(by_bgp, observed, members, one, explain=False))
     yield _row("place BGP to two peers, one node", SERVICES, seconds, None)
+    yield from _standing(observed, members, one)
+
+
+def _standing(observed: ObservedState, members: Members, node: NodeName) -> Iterator[Row]:
+    """What a speaker does at its start, and when one Service has got another address: the median of many."""
+    desired, placer = _bgp(4), Placer()
+    seconds = _seconds(lambda: placer.place(desired, observed, members, node))
+    yield _row("standing placement, BGP to four peers, from nothing", SERVICES, seconds, None)
+    placement = placer.place(desired, observed, members, node)
+    active = Active(peers=placement.peers)
+    seconds = _seconds(lambda: plan_announcements(placement, active))
+    yield _row("plan of all routes to four peers", SERVICES * 4, seconds, None)
+    services, passes = list(observed.services), []
+    for n in range(_CHANGES):
+        active = Active(peers=placement.peers, routes=placement.routes)
+        services[n] = replace(services[n], ingress=(Address(Family.IPV4, _BASE + SERVICES + n),))
+        later = ObservedState(tuple(services), observed.endpoints, observed.nodes)
+        started = time.perf_counter()
+        placement = placer.place(desired, later, members, node)
+        plan = plan_announcements(placement, active)
+        passes.append(time.perf_counter() - started)
+        assert len(plan.actions) == 2 * len(placement.peers)
+    yield _row("one changed Service among them, placed and planned", 1, sorted(passes)[_CHANGES // 2], None)
 
 
 def _row(case: str, size: int, seconds: float, floor: float | None) -> Row:
@@ -91,11 +120,10 @@ def _layer2() -> DesiredState:
     return DesiredState("bench", pools, tuple(L2Advertisement(pool.name, (pool.name,)) for pool in pools))
 
 
-def _bgp() -> DesiredState:
+def _bgp(count: int) -> DesiredState:
     pools = _pools()
-    peers = tuple(
-        BGPPeer(f"tor-{n}", 64512, peer_asn=64513, peer_address=Address(Family.IPV4, _BASE - n)) for n in (1, 2)
-    )
+    addresses = [Address(Family.IPV4, _BASE - n) for n in range(1, count + 1)]
+    peers = tuple(BGPPeer(f"tor-{a.value}", 64512, peer_asn=64513, peer_address=a) for a in addresses)
     advertisements = tuple(BGPAdvertisement(pool.name, (pool.name,)) for pool in pools)
     return DesiredState("bench", pools, bgp_advertisements=advertisements, peers=peers)
 

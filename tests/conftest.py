@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from reconciler.cli.lab import Lab, LabError, why_no_lab
 from tests.controlplane.api import Api
@@ -12,6 +13,11 @@ from tests.controlplane.build import NoControlPlaneError, Programs, find_program
 from tests.controlplane.harness import ControlPlane
 from tests.controlplane.manifests import apply_rights
 from tests.controlplane.rights import Right
+
+# How long an example takes, or to draw one, tells of a busy machine and not of us. All else is as Hypothesis has it,
+# which in CI draws the same examples in every run.
+settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tests")
 
 
 @pytest.fixture(scope="session")

@@ -35,7 +35,7 @@ _DECONFIGURED = "it is not configured here any more"
 
 class BGPAnnouncer:
     """
-    The port `Announcer` for routes and peers; actions of Layer 2 are none of its business.
+    For routes and peers what `Layer2Announcer` is for addresses; actions of Layer 2 are none of its business.
 
     All of it is called in one event loop, in which `run` is to be running as well.
 
@@ -147,10 +147,6 @@ class BGPAnnouncer:
         # A defect that one peer meets must not keep the others from what they are to hear. The next pass tries again.
         for failure in failures:
             raise failure
-
-    async def apply(self, action: SpeakerAction) -> None:
-        """One of them."""
-        self.apply_all((action,))
 
     async def run(self) -> None:
         """What has to go on beside the passes, until cancelled."""

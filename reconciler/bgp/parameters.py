@@ -81,9 +81,10 @@ class Agreement:
     """
     What both OPENs together mean for a session.
 
-    `families` are those that either side offered. `keepalive_time` is 0 where `hold_time` is. `extended_next_hop`:
+    `families` are those that both sides offered. `keepalive_time` is 0 where `hold_time` is. `extended_next_hop`:
     IPv4 routes may have an IPv6 next hop (RFC 8950). `graceful_restart`: both offered it, and the peer keeps our routes
-    of its families for our restart time. `max_length` is that of a message, 4096 or 65535 (RFC 8654).
+    for our restart time, also where it names no family of its own. `max_length` is that of a message, 4096 or 65535
+    (RFC 8654).
     """
 
     remote_asn: int

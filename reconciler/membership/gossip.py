@@ -107,6 +107,8 @@ class Gossip:
         self._failure: str | None = None
         # The newest facts of each member: of which of its runs, by which number.
         self._known: dict[NodeName, tuple[int, int, Facts | None]] = {}
+        # Who joined, by the news that were read: the library may know already that one of them is gone.
+        self._joiners: dict[NodeName, kinship.Member] = {}
         self._conflicts: dict[str, float] = {}
 
     async def __aenter__(self) -> Self:
@@ -186,13 +188,20 @@ class Gossip:
         """
         The live members, this node included, by name.
 
+        Who joins counts at once, who goes until the news of it is read: only then does `attendance` tell whether it
+        died or restarts, and whoever looked in between would take over what is to be left with it.
+
         Raises:
             GossipError: Gossip has broken down, and nothing is known of anybody.
         """
         if self._failure is not None:
             raise GossipError(self._failure)
-        found = [self._peer(member) for member in self._cluster.members()]
-        return tuple(sorted(found, key=lambda peer: peer.node))
+        found = {node_of(member.name, member.meta): member for member in self._cluster.members()}
+        for node, joiner in self._joiners.items():
+            member = found.get(node)
+            if member is None or member.epoch != joiner.epoch:
+                found[node] = joiner
+        return tuple(self._peer(found[node]) for node in sorted(found))
 
     async def publish(self, facts: Facts) -> None:
         """Tell all members these facts of this node, within milliseconds; who misses it hears it by gossip."""
@@ -265,6 +274,7 @@ class Gossip:
     def _joined(self, member: kinship.Member) -> None:
         peer = self._peer(member)
         self._search.found(peer.node)
+        self._joiners[peer.node] = member
         self._take(peer.node, member)
         if self.attendance.joined(peer.node, peer.facts, time.monotonic()):
             # Maybe only this side believed the other dead: a process that was stopped for a while knows nothing of it.
@@ -275,12 +285,15 @@ class Gossip:
 
     def _updated(self, member: kinship.Member) -> None:
         node = node_of(member.name, member.meta)
+        if node in self._joiners:
+            self._joiners[node] = member
         if self._take(node, member):
             self._on_change(f"{node} has news of itself")
 
     def _gone(self, member: kinship.Member) -> None:
         peer = self._peer(member)
         self._known.pop(peer.node, None)
+        self._joiners.pop(peer.node, None)
         if member.state is kinship.State.DEAD:
             self._search.missed(peer.node, member.addr)
             self.attendance.died(peer.node)
@@ -333,12 +346,13 @@ class Gossip:
     def _count_again(self) -> None:
         """Some events were lost: find out from the members themselves who came and went."""
         present = {node_of(member.name, member.meta): member for member in self._others()}
-        for node in set(self._known) - set(present):
+        for node in {*self._known, *self._joiners}.difference(present):
             gone = self._cluster.member(member_name(node))
             if gone is not None and gone.state not in _LIVE:
                 self._gone(gone)
             elif gone is None:
-                self._known.pop(node)
+                self._known.pop(node, None)
+                self._joiners.pop(node, None)
                 self.attendance.died(node)
         for node, member in present.items():
             if node in self._known:

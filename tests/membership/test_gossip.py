@@ -4,6 +4,7 @@ import asyncio
 import logging
 import random
 import socket
+import threading
 import time
 
 import pytest
@@ -12,7 +13,7 @@ from reconciler.cluster.port import ClusterError
 from reconciler.membership.facts import Facts
 from reconciler.membership.gossip import GossipError
 from reconciler.model.observed import InterfaceName, Link, NodeName
-from tests.membership.group import READY, Member, joined, started, until
+from tests.membership.group import PATIENCE, READY, Member, joined, started, until
 
 LONG = "worker-" + "x" * 240
 
@@ -204,6 +205,38 @@ async def test_who_leaves_is_known_to_have_left() -> None:
         assert set(n1.gossip.attendance.absent) == {"n2"}
         assert n1.gossip.attendance.deadline(time.monotonic()) is not None
         assert n1.gossip.attendance.reunions == 0
+
+
+async def test_who_leaves_counts_until_the_news_of_it_is_read() -> None:
+    n1 = Member("n1")
+    told, gone = threading.Event(), threading.Event()
+
+    async def restart_at_once() -> None:
+        n2 = Member("n2", seeds=[n1.gossip.address])
+        async with started(n2):
+            await n2.gossip.join()
+            await n2.gossip.publish(Facts(is_ready=True, restart_grace=60))
+            await asyncio.to_thread(told.wait)
+            await n2.gossip.leave(5)
+
+    def run() -> None:
+        asyncio.run(restart_at_once())
+        gone.set()
+
+    async with started(n1):
+        elsewhere = threading.Thread(target=run)
+        elsewhere.start()
+        await until(lambda: n1.facts("n2") == Facts(is_ready=True, restart_grace=60))
+        await until(lambda: "n2 joined" in n1.told.reasons)
+        told.set()
+        # This loop stands still meanwhile, as it may for a moment before any pass.
+        assert gone.wait(PATIENCE)
+        assert n1.names == ["n1", "n2"]
+        assert not n1.gossip.attendance.absent
+        while n1.names != ["n1"]:
+            await asyncio.sleep(0)
+        assert set(n1.gossip.attendance.absent) == {"n2"}
+        elsewhere.join()
 
 
 async def test_who_stops_without_a_word_is_dead_and_comes_back_as_another_run() -> None:

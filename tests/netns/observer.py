@@ -21,6 +21,8 @@ from tests.l2.questions import arp_packet, solicitation
 OBSERVER = "observer"
 # In seconds: a single question without an answer. One may wait at the loser, on a busy machine, while an address moves.
 A_BLINK = 0.03
+# In seconds; an address that nobody answers for is silent to the end of it.
+_PATIENCE = 5.0
 _EVERYTHING = 3
 _REPLY, _ADVERTISEMENT = 2, 136
 _SOURCES = 256
@@ -114,8 +116,16 @@ class Observer:
                 began = None
         return longest
 
-    def silence(self, address: str, since: float = 0.0) -> float:
-        """The longest time without an answer, in seconds."""
+    async def silence(self, address: str, since: float = 0.0) -> float:
+        """
+        The longest time without an answer, in seconds.
+
+        A late answer is an answer, so this waits until a question of now has got one: by then all before it have.
+        """
+        asked, end = self._asked[ip(address)], time.monotonic() + _PATIENCE
+        now = len(asked)
+        while not any(question.answers for question in asked[now:]) and time.monotonic() < end:
+            await asyncio.sleep(self._interval)
         return self.longest(address, [0], since)
 
     def division(self, address: str, since: float = 0.0) -> float:

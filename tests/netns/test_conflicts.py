@@ -118,7 +118,7 @@ async def test_a_host_that_claims_an_address_later_does_not_get_it(site: Site, f
         assert (found["mac"], found["interface"]) == (site.lab.mac("stranger"), "eth0")
         assert site.state("n1", address) == "announced"
         await observer.one(address, "n1")
-        assert observer.silence(address, since) < A_BLINK
+        assert await observer.silence(address, since) < A_BLINK
 
 
 async def test_an_address_is_given_up_where_the_settings_say_so(site: Site) -> None:

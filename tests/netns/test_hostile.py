@@ -56,7 +56,7 @@ async def test_whatever_is_sent_speakers_live_and_answer_for_what_they_own_only(
             site.start("n1")
             for address in owned:
                 await observer.one(address, "n1")
-                assert observer.silence(address, since) < 3
+                assert await observer.silence(address, since) < 3
             site.node("n1", labels={EXCLUDE: ""})
             for address in owned:
                 await observer.one(address, "n2")

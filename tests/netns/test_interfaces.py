@@ -95,7 +95,7 @@ async def test_an_interface_that_appears_carries_what_is_announced_already(site:
             for address in addresses:
                 await until(lambda: not there.owners(address), "nobody answers there")  # noqa: B023
                 await here.one(address, "n1")
-                assert here.silence(address, since) < A_BLINK
+                assert await here.silence(address, since) < A_BLINK
 
 
 async def test_only_a_selected_interface_carries_an_address(second: Site) -> None:
@@ -134,7 +134,7 @@ async def test_an_excluded_interface_carries_nothing(second: Site) -> None:
         for address in addresses:
             await until(lambda: not there.owners(address), "nobody answers there")  # noqa: B023
             await here.one(address, "n1")
-            assert here.silence(address, since) < A_BLINK
+            assert await here.silence(address, since) < A_BLINK
         assert why(site, "n1", SECOND) == "excluded"
 
 

@@ -37,7 +37,7 @@ async def test_after_a_partition_one_node_owns_the_address_for_its_clients_too(s
         for address, (owner, _) in owners.items():
             began = await observer.one(address, owner)
             assert began - healed < HEALED
-            assert observer.silence(address, since) < A_BLINK
+            assert await observer.silence(address, since) < A_BLINK
             await client.answered(address, began, [owner])
             await until(lambda: cached(site.lab, address) == owner, "the client knows the owner")  # noqa: B023
         await site.together()

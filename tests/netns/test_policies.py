@@ -26,7 +26,7 @@ async def test_local_traffic_follows_its_endpoints(site: Site) -> None:
                 site.endpoints(name, nodes)
             for address in addresses:
                 await observer.one(address, owner)
-                assert observer.silence(address, since) < A_BLINK
+                assert await observer.silence(address, since) < A_BLINK
         for name in names:
             site.endpoints(name, [])
         for address in addresses:

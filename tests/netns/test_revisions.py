@@ -42,7 +42,7 @@ async def test_files_that_come_one_by_one_change_the_owner_at_once(site: Site, o
         for address in addresses:
             await observer.one(address, "n2")
             assert observer.everyone(address, since) == {"n1", "n2"}
-            assert observer.silence(address, since) < A_BLINK
+            assert await observer.silence(address, since) < A_BLINK
             assert observer.division(address, since) < MOMENT
 
 
@@ -60,7 +60,7 @@ async def test_a_node_that_gets_no_files_delays_a_change_and_does_not_prevent_it
         site.configure(changed)
         await until(site.is_of_one_mind, "the last one follows")
         assert observer.everyone(address, since) == {"n1"}
-        assert observer.silence(address, since) < A_BLINK
+        assert await observer.silence(address, since) < A_BLINK
 
 
 async def test_what_the_controller_holds_is_not_used_however_long_it_waits(site: Site) -> None:
@@ -79,7 +79,7 @@ async def test_what_the_controller_holds_is_not_used_however_long_it_waits(site:
         assert {site.uses(node) for node in NODES} == {before}
         assert site.status("n1")["newest"]["revision"] != before
         assert observer.everyone(address, since) == {"n1"}
-        assert observer.silence(address, since) < A_BLINK
+        assert await observer.silence(address, since) < A_BLINK
 
 
 async def test_a_restart_under_files_that_are_refused_goes_on_with_the_last_good_ones(site: Site) -> None:
@@ -94,7 +94,7 @@ async def test_a_restart_under_files_that_are_refused_goes_on_with_the_last_good
         assert {site.uses(node) for node in NODES} == {before}
         for address in addresses:
             assert observer.everyone(address, since) == {"n1"}
-            assert observer.silence(address, since) < A_BLINK
+            assert await observer.silence(address, since) < A_BLINK
         site.kill("n1")
         site.start("n1")
         await site.together()
@@ -131,7 +131,7 @@ async def test_an_address_whose_pool_is_gone_is_announced_until_the_controller_m
         await site.adopt(configuration(settings=SHORT, addresses='["198.51.100.0/24", "2001:db8::1:0/112"]'))
         await observer.one(address, "n1")
         assert observer.everyone(address, since) == {"n1"}, observer.counts(address, since)
-        assert observer.silence(address, since) < A_BLINK
+        assert await observer.silence(address, since) < A_BLINK
         site.request(name, "198.51.100.7")
         site.start_controller()
         await until(lambda: site.ingress(name) == ["198.51.100.7"], "it is moved")

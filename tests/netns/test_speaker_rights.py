@@ -48,7 +48,7 @@ async def test_with_net_raw_alone_all_of_it_works(site: Site) -> None:
         await site.stop("n1")
         for address in addresses:
             await observer.one(address, "n2")
-            assert observer.silence(address, since) < A_BLINK
+            assert await observer.silence(address, since) < A_BLINK
         assert (await client.lost(since)).lost == 0
     said = site.log("n1").removeprefix(before)
     assert ": error:" not in said

@@ -45,7 +45,7 @@ async def test_one_that_is_alone_announces_all_and_gives_to_who_comes_later(site
         site.start("n2", "n3")
         for address, owner in owners.items():
             await observer.one(address, owner)
-            assert observer.silence(address, since) < A_BLINK
+            assert await observer.silence(address, since) < A_BLINK
             assert observer.division(address, since) < MOMENT
 
 
@@ -64,7 +64,7 @@ async def test_without_the_controller_nothing_changes(site: Site) -> None:
             await observer.one(address, owner)
             if owner != "n3":
                 assert observer.everyone(address, since) == {owner}
-                assert observer.silence(address, since) < A_BLINK
+                assert await observer.silence(address, since) < A_BLINK
 
 
 @contextmanager
@@ -104,4 +104,4 @@ async def test_without_the_cluster_announcements_stay_as_they_are(
         await site.serve(site.address("n2"))
         for address, owner in owners.items():
             assert observer.everyone(address, since) == {owner}
-            assert observer.silence(address, since) < A_BLINK
+            assert await observer.silence(address, since) < A_BLINK

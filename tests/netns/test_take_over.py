@@ -47,8 +47,8 @@ async def test_a_killed_speaker_costs_a_warm_client_nothing(site: Site) -> None:
         await until(followed(site, addresses, "n1"), "the client comes back")
         assert (await client.lost(since)).lost == 0
         for address in addresses:
-            assert 0 < observer.silence(address, since) < DETECTED
-            assert observer.silence(address, again) < A_BLINK
+            assert 0 < await observer.silence(address, since) < DETECTED
+            assert await observer.silence(address, again) < A_BLINK
             assert observer.division(address, since) < MOMENT
 
 
@@ -92,7 +92,7 @@ async def test_a_planned_stop_loses_nothing(site: Site) -> None:
         await until(lambda: client.loss(since, time.monotonic()).sent > SENT, "enough was sent")
         assert (await client.lost(since)).lost == 0
         for address in addresses:
-            assert observer.silence(address, since) < A_BLINK
+            assert await observer.silence(address, since) < A_BLINK
 
 
 async def test_a_restart_within_its_grace_leaves_the_address_where_it_is(site: Site) -> None:
@@ -117,7 +117,7 @@ async def test_a_restart_that_takes_longer_than_its_grace_is_an_end(site: Site) 
         await site.stop("n1")
         for address in addresses:
             await observer.one(address, "n2")
-            assert 0.9 < observer.silence(address, since) < 1.0 + DETECTED
+            assert 0.9 < await observer.silence(address, since) < 1.0 + DETECTED
         assert (await client.lost(since)).lost == 0
 
 
@@ -149,7 +149,7 @@ async def test_a_drained_node_gives_its_addresses_away_and_gets_them_back(site: 
         assert site.status("n2")["drained"] is False
         assert (await client.lost(since)).lost == 0
         for address in addresses:
-            assert observer.silence(address, since) < A_BLINK
+            assert await observer.silence(address, since) < A_BLINK
 
 
 async def test_a_cordon_moves_nothing(site: Site) -> None:
@@ -162,4 +162,4 @@ async def test_a_cordon_moves_nothing(site: Site) -> None:
         for address in addresses:
             await observer.one(address, "n2")
             assert observer.everyone(address, since) == {"n2"}
-            assert observer.silence(address, since) < A_BLINK
+            assert await observer.silence(address, since) < A_BLINK

@@ -30,7 +30,7 @@ async def test_a_speaker_that_hung_is_the_only_owner_again(site: Site) -> None:
             for address in addresses:
                 await observer.one(address, "n2")
                 # Its node lives, so that nobody else has lost anything.
-                assert observer.silence(address, since) < DETECTED
+                assert await observer.silence(address, since) < DETECTED
         finally:
             again = time.monotonic()
             site.roles["n1"].signal(signal.SIGCONT)
@@ -38,7 +38,7 @@ async def test_a_speaker_that_hung_is_the_only_owner_again(site: Site) -> None:
         for address in addresses:
             await observer.one(address, "n1")
             await until(lambda: cached(site.lab, address) == "n1", "the client follows")  # noqa: B023
-            assert observer.silence(address, again) < A_BLINK
+            assert await observer.silence(address, again) < A_BLINK
             assert observer.division(address, again) < MOMENT
         assert (await client.lost(since)).lost == 0
 
@@ -63,7 +63,7 @@ async def test_what_a_speaker_that_hung_answers_too_late_does_not_last(site: Sit
             # For longer than the announcements of a take-over last.
             await observer.one(address, "n2")
             await until(lambda: cached(site.lab, address) == "n2", "the client believes the owner")  # noqa: B023
-            assert observer.silence(address, again) < A_BLINK
+            assert await observer.silence(address, again) < A_BLINK
             assert observer.division(address, again) < MOMENT
         await asyncio.sleep(1.0)
         assert {cached(site.lab, address) for address in addresses} == {"n2"}
@@ -96,7 +96,7 @@ async def test_a_successor_that_dies_in_the_middle_is_replaced(site: Site) -> No
         for address in addresses:
             await observer.one(address, "n3")
             await until(lambda: cached(site.lab, address) == "n3", "the client follows")  # noqa: B023
-            assert observer.silence(address, since) < DETECTED
+            assert await observer.silence(address, since) < DETECTED
         assert (await client.lost(since)).lost == 0
 
 
@@ -108,7 +108,7 @@ async def test_two_that_stop_at_once_leave_all_to_the_third(site: Site) -> None:
             site.roles[node].stop()
         for address in addresses:
             await observer.one(address, "n3")
-            assert observer.silence(address, since) < A_BLINK
+            assert await observer.silence(address, since) < A_BLINK
         await until(lambda: site.roles["n1"].has_ended() and site.roles["n2"].has_ended(), "both end")
         assert (await client.lost(since)).lost == 0
 
@@ -131,7 +131,7 @@ async def test_drains_one_after_the_other_lose_nothing(site: Site) -> None:
         for address in addresses:
             await observer.one(address, "n1")
             await until(lambda: cached(site.lab, address) == "n1", "the client follows")  # noqa: B023
-            assert observer.silence(address, since) < A_BLINK
+            assert await observer.silence(address, since) < A_BLINK
         assert (await client.lost(since)).lost == 0
 
 

@@ -175,6 +175,14 @@ class Group:
         """The nodes that fast failure detection calls dead."""
         return self._watch.silent() if self._watch else frozenset()
 
+    @property
+    def away(self) -> frozenset[NodeName]:
+        """The members that restart, so that their addresses are left with them."""
+        if self._gossip is None:
+            return frozenset()
+        now = self._clock()
+        return frozenset(node for node, until in self._gossip.attendance.absent.items() if now < until)
+
     # What this node tells
 
     async def tell(self, **changes: Any) -> None:

@@ -46,6 +46,7 @@ class HandingOver:
         self._withdrawals: dict[Address, Withdraw] = {}
         self._successors: dict[Address, NodeName] = {}
         self._begun: dict[Address, float] = {}
+        self._away: Collection[NodeName] = ()
         self._disturbed = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -55,16 +56,27 @@ class HandingOver:
         """The addresses that are answered here for a little longer, and who takes them over."""
         return self._successors
 
-    async def begin(self, withdrawals: Iterable[Withdraw], successors: Mapping[Address, NodeName]) -> None:
-        """Carry withdrawals out: at once where nobody takes the address over, else once it is announced there."""
+    async def begin(
+        self,
+        withdrawals: Iterable[Withdraw],
+        successors: Mapping[Address, NodeName],
+        *,
+        away: Collection[NodeName] = (),
+    ) -> None:
+        """
+        Carry withdrawals out: at once where nobody takes the address over, else once it is announced there.
+
+        Those who are `away` restart, and do not announce anything before they are back; nobody else does meanwhile.
+        """
         now = self._clock()
-        moving = []
+        self._away = away
+        moving, ending = [], []
         for withdrawal in withdrawals:
             announcement = withdrawal.announcement
             address = announcement.address if isinstance(announcement, L2Announcement) else None
             successor = None if address is None else successors.get(address)
             if address is None or successor is None:
-                await self._withdraw_now(withdrawal, address)
+                ending.append((withdrawal, address))
                 continue
             if address not in self._withdrawals:
                 moving.append(address)
@@ -72,9 +84,12 @@ class HandingOver:
             self._successors[address] = successor
             self._begun.setdefault(address, now)
             self._handovers.begin(address.packed, successor, now)
+        # Before anybody else has a turn: what is handed over is not announced any more, also where this is cancelled.
         if moving:
             _LOG.info("%d addresses are handed over", len(moving))
             self._announcer.linger(moving)
+        for withdrawal, address in ending:
+            await self._withdraw_now(withdrawal, address)
         await self._go_on()
 
     async def keep(self, announcements: Iterable[L2Announcement]) -> None:
@@ -123,6 +138,7 @@ class HandingOver:
 
     async def _go_on(self) -> None:
         now = self._clock()
+        self._wait_for_the_away(now)
         for octets in self._handovers.due(now):
             address = unpacked(octets)
             is_late = now >= self._begun.get(address, now) + LIMIT
@@ -133,6 +149,12 @@ class HandingOver:
             await self._send(node, TakeOver(addresses))
         self._note_idle()
         self._disturbed.set()
+
+    def _wait_for_the_away(self, now: float) -> None:
+        self._handovers.wait_for(self._away, now)
+        for address, successor in self._successors.items():
+            if successor in self._away:
+                self._begun[address] = now
 
     async def _withdraw_now(self, withdrawal: Withdraw, address: Address | None) -> None:
         if address is not None:

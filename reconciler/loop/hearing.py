@@ -38,7 +38,8 @@ class Hearing:
         self._occupied = occupied
         self._wake = wake
         self._clock = clock
-        self._has_reunion = False
+        # So many there were, so many of them before the present pass looked, and so many are answered.
+        self._reunions = self._seen = self._answered = 0
         self._present: frozenset[tuple[NodeName, bool]] = frozenset()
 
     def members_changed(self, reason: str) -> None:
@@ -49,12 +50,20 @@ class Hearing:
 
     def reunited(self) -> None:
         """Others may have announced what we own: everybody is told once more, after the next pass."""
-        self._has_reunion = True
+        self._reunions += 1
+
+    def look(self) -> None:
+        """A pass is about to ask for the members."""
+        self._seen = self._reunions
 
     def announce_again(self) -> None:
-        """After a pass: what is still ours is announced anew if others were alive apart from us."""
-        if self._has_reunion:
-            self._has_reunion = False
+        """
+        After a pass: what is still ours is announced anew if others were alive apart from us.
+
+        Not where this was heard while the pass was under way: it may have decided without them.
+        """
+        if self._answered < self._seen:
+            self._answered = self._seen
             self._announcer.again()
 
     async def heard(self, node: NodeName, message: Message) -> None:

@@ -82,15 +82,18 @@ class Rounds:
         return 0.0 if since is None else self._clock() - since
 
     async def run(self) -> None:
-        """Until stopped, or cancelled in the middle of a pass."""
-        while not self._stopping:
-            self._disturbed.clear()
-            due = self._pacer.due()
-            left = None if due is None else due - self._clock()
-            if left is not None and left <= 0:
-                await self._round()
-            else:
-                await self._pause(left)
+        """Until stopped, or cancelled in the middle of a pass; after that it may be called again."""
+        try:
+            while not self._stopping:
+                self._disturbed.clear()
+                due = self._pacer.due()
+                left = None if due is None else due - self._clock()
+                if left is not None and left <= 0:
+                    await self._round()
+                else:
+                    await self._pause(left)
+        finally:
+            self._stopping = False
 
     async def _pause(self, seconds: float | None) -> None:
         try:
@@ -102,7 +105,12 @@ class Rounds:
     async def _round(self) -> None:
         began, work_began = self._clock(), self._work_clock()
         occasion = self._pacer.begin(began)
-        failed = await self._attempt(occasion)
+        try:
+            failed = await self._attempt(occasion)
+        except asyncio.CancelledError:
+            # What it was to answer is left to whoever runs the passes next.
+            self._pacer.fail(self._clock(), 0.0)
+            raise
         ended, worked = self._clock(), self._work_clock() - work_began
         if failed is None:
             self._pacer.succeed(ended, worked)

@@ -137,6 +137,7 @@ class Speaker:
         await self._speak(desired, observed)
 
     async def _speak(self, desired: DesiredState, observed: ObservedState) -> None:
+        self._hearing.look()
         members = self._group.members()
         placement = self._placer.place(
             desired,
@@ -198,7 +199,8 @@ class Speaker:
                     begun.append(action)
                 case _:
                     pass  # told to peers already
-        await self._handing_over.begin(ended.values(), self._placer.successors(ended) if ended else {})
+        successors = self._placer.successors(ended) if ended else {}
+        await self._handing_over.begin(ended.values(), successors, away=self._group.away)
         for action in begun:
             await self._announcer.apply(action)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -11,7 +11,7 @@ from reconciler.announcers.port import Report, ReportKind
 from reconciler.cluster.port import Cluster, ClusterError
 from reconciler.l2.dissect import describe
 from reconciler.model.observed import NodeName, ServiceKey
-from reconciler.placement.decisions import Placement
+from reconciler.placement.decisions import Placed, Placement
 from reconciler.plan.actions import RecordEvent
 
 _LOG = logging.getLogger(__name__)
@@ -49,7 +49,8 @@ class SpeakerEvents:
         self._node = node
         self._cluster = cluster
         self._placement = placement
-        self._reports: asyncio.Queue[Report] = asyncio.Queue(maxsize=_MOST_WAITING)
+        # With what was placed here then: an address may be gone again when it is written that it came.
+        self._reports: asyncio.Queue[tuple[Report, Sequence[Placed]]] = asyncio.Queue(maxsize=_MOST_WAITING)
         self._count = count
         self.conflicts: dict[Address, Conflict] = {}
         # Whose each address was when it was announced: who has lost it is not to be found any more afterwards.
@@ -71,7 +72,7 @@ class SpeakerEvents:
             case _:
                 self.conflicts.pop(report.address, None)
         if not self._reports.full():
-            self._reports.put_nowait(report)
+            self._reports.put_nowait((report, self._placement().by_layer2))
 
     async def run(self) -> None:
         """Write down what was reported, until cancelled."""
@@ -83,9 +84,12 @@ class SpeakerEvents:
                 reports.append(self._reports.get_nowait())
             await self._write(reports)
 
-    async def _write(self, reports: list[Report]) -> None:
-        services = self._services()
-        for report in reports:
+    async def _write(self, reports: Iterable[tuple[Report, Sequence[Placed]]]) -> None:
+        services: dict[Address, list[ServiceKey]] = {}
+        of: Sequence[Placed] | None = None
+        for report, placed in reports:
+            if placed is not of:
+                services, of = _by_address(placed), placed
             # Reading a frame takes a library that nobody needs who meets no conflict.
             seen = await asyncio.to_thread(describe, report.frame) if report.frame else ""
             _log(report, self._node, self._services_of(report, services.get(report.address, ())), seen)
@@ -101,12 +105,6 @@ class SpeakerEvents:
             return self._whose.pop(report.address, tuple(now))
         self._whose[report.address] = tuple(sorted(now)) or self._whose.get(report.address, ())
         return self._whose[report.address]
-
-    def _services(self) -> dict[Address, list[ServiceKey]]:
-        services: dict[Address, list[ServiceKey]] = {}
-        for placed in self._placement().by_layer2:
-            services.setdefault(placed.address, []).append(placed.service)
-        return services
 
     def _events(self, report: Report, service: ServiceKey) -> Iterator[RecordEvent]:
         if report.kind in _REASONS:
@@ -124,6 +122,13 @@ class SpeakerEvents:
                 )
             case _:
                 return f'{report.message} (node "{self._node}")'
+
+
+def _by_address(placed: Iterable[Placed]) -> dict[Address, list[ServiceKey]]:
+    services: dict[Address, list[ServiceKey]] = {}
+    for one in placed:
+        services.setdefault(one.address, []).append(one.service)
+    return services
 
 
 def _log(report: Report, node: NodeName, services: Sequence[ServiceKey], seen: str) -> None:

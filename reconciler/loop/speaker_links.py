@@ -86,11 +86,15 @@ class SpeakerLinks:
 
     async def _tell(self) -> None:
         """Let the group know. Who had no carrier has not heard of anybody, so it does not count again at once."""
-        self._changed.clear()
-        was_isolated, self._was_isolated = self._was_isolated, not self._has_carrier()
-        # Whoever has the addresses meanwhile keeps them until the kernel here has asked for its neighbours anew.
-        if was_isolated and self._has_carrier() and await self._group.look_again():
-            await asyncio.sleep(_NEIGHBOURS_ASKED)
+        is_settled = False
+        while not is_settled:
+            self._changed.clear()
+            was_isolated, self._was_isolated = self._was_isolated, not self._has_carrier()
+            # Whoever has the addresses meanwhile keeps them until the kernel here has asked for its neighbours anew.
+            if was_isolated and self._has_carrier() and await self._group.look_again():
+                await asyncio.sleep(_NEIGHBOURS_ASKED)
+            # One that lost its carrier again meanwhile has to ask once more.
+            is_settled = not self._was_isolated or not self._has_carrier()
         await self._group.links_changed(self._used)
 
     def _has_carrier(self) -> bool:

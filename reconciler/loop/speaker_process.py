@@ -32,6 +32,8 @@ _HAND_OVER = 5.0
 _LAST_EVENTS = 0.2
 _BLIND = 0.5
 _TOLD = 2.0
+# A message to all members may be lost on its way to one; by then it has been gossiped as well.
+_GOSSIPED = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,8 @@ class SpeakerProcess:
                     await leaving
         finally:
             parts.rounds.stop()
+            # A pass that is under way would announce again what falls silent here, and join the group that is left.
+            await cancelled([passing])
             await parts.announcer.close()
             await parts.bgp.close(preserving=preserving)
             await parts.flush_events(_LAST_EVENTS)
@@ -125,26 +129,36 @@ class SpeakerProcess:
         grace = in_force.settings.announcements.restart_grace if in_force else 0.0
         if grace > 0:
             await self._parts.group.restart_within(grace)
+            # Who has not heard of it takes over; we answer meanwhile.
+            await asyncio.sleep(_GOSSIPED)
         else:
             await self._hand_over(passing)
 
     async def _hand_over(self, passing: "asyncio.Task[None]") -> None:
-        """A last pass without ourselves among the members: everything we say has a successor, or ends."""
+        """Everything we say has a successor, or ends."""
         parts = self._parts
         await parts.group.say_farewell()
+        parts.rounds.stop()
+        has_spoken = bool(parts.announcer.active().announcements)
+        await asyncio.wait({passing}, timeout=_LAST_PASS if has_spoken else 0.0)
+        # One that hangs must not go on beside the next.
+        await cancelled([passing])
+        # Asked again: that pass may have begun to announce what somebody else has fallen silent about since.
         if parts.announcer.active().announcements:
-            parts.rounds.stop()
-            await asyncio.wait({passing}, timeout=_LAST_PASS)
-            # One that hangs must not go on beside this one.
-            await cancelled([passing])
-            try:
-                async with asyncio.timeout(_LAST_PASS):
-                    await parts.speaker.make_pass(look_at_files=False)
-            except (ReconcilerError, TimeoutError) as error:
-                _LOG.warning("who takes over is not known, so nobody is waited for: %s", error)
-                # The others know that this node leaves, and take over by themselves.
-                await asyncio.sleep(_BLIND)
-            else:
+            await self._give_away()
+
+    async def _give_away(self) -> None:
+        """A last pass, without ourselves among the members; and more of them where a successor goes as well."""
+        parts = self._parts
+        try:
+            async with asyncio.timeout(_LAST_PASS):
+                await parts.speaker.make_pass(look_at_files=False)
+        except (ReconcilerError, TimeoutError) as error:
+            _LOG.warning("who takes over is not known, so nobody is waited for: %s", error)
+            # The others know that this node leaves, and take over by themselves.
+            await asyncio.sleep(_BLIND)
+        else:
+            async with running(parts.rounds.run):
                 await parts.handing_over.finished(_HAND_OVER)
 
     def _settle(self) -> None:

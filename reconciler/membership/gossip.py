@@ -346,6 +346,10 @@ class Gossip:
     def _count_again(self) -> None:
         """Some events were lost: find out from the members themselves who came and went."""
         present = {node_of(member.name, member.meta): member for member in self._others()}
+        for node, joiner in tuple(self._joiners.items()):
+            if node in present and present[node].epoch != joiner.epoch:
+                # Its place was taken by another run of it, of which nothing was heard.
+                self._gone(replace(joiner, state=kinship.State.LEFT))
         for node in {*self._known, *self._joiners}.difference(present):
             gone = self._cluster.member(member_name(node))
             if gone is not None and gone.state not in _LIVE:

@@ -59,6 +59,12 @@ class Handovers:
         if known is None or known.successor != successor:
             self._leaving[address] = _Leaving(successor, now + LIMIT, now)
 
+    def wait_for(self, members: Collection[NodeName], now: float) -> None:
+        """These are away for a moment and will be back: the time that they have has not begun yet."""
+        for known in self._leaving.values():
+            if known.successor in members:
+                known.until = now + LIMIT
+
     def keep(self, addresses: Iterable[bytes]) -> None:
         """These are ours again, or are not announced by anybody: forget that they were to be handed over."""
         for address in addresses:

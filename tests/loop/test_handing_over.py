@@ -24,6 +24,8 @@ class _Announcer:
     def __init__(self, *owned: Address) -> None:
         self.owned = set(owned)
         self.lingering: set[Address] = set()
+        # What lingered when something was withdrawn.
+        self.lingered: list[set[Address]] = []
 
     def active(self) -> Active:
         return Active(frozenset(map(L2Announcement, self.owned)))
@@ -38,6 +40,7 @@ class _Announcer:
                 self.owned.add(address)
                 self.lingering.discard(address)
             case Withdraw(L2Announcement(address=address)):
+                self.lingered.append(set(self.lingering))
                 self.owned.discard(address)
                 self.lingering.discard(address)
             case _:
@@ -94,6 +97,12 @@ async def test_until_the_successor_says_so_the_node_goes_on_answering(loser: _No
     await loser.side.finished(0.0)
 
 
+async def test_what_is_handed_over_is_not_announced_any_more_while_the_rest_is_withdrawn(loser: _Node) -> None:
+    withdrawals = [Withdraw(L2Announcement(address)) for address in (_TWO, _ONE)]
+    await loser.side.begin(withdrawals, {_ONE: _HEIR})
+    assert loser.announcer.lingered == [{_ONE}]
+
+
 async def test_the_word_of_another_does_not_count(loser: _Node) -> None:
     await loser.lose(_ONE)
     await loser.side.heard_taken(NodeName("n3"), Taken((_ONE.packed,)))
@@ -112,6 +121,23 @@ async def test_a_later_pass_that_finds_the_same_changes_nothing(loser: _Node) ->
 async def test_nobody_is_waited_for_without_limit(loser: _Node) -> None:
     await loser.lose(_ONE)
     loser.now += LIMIT
+    await loser.side.heard_taken(_HEIR, Taken(()))
+    assert loser.announcer.owned == {_TWO}
+    assert loser.ended == [(HandoverResult.GIVEN_UP, LIMIT)]
+
+
+async def test_a_successor_that_restarts_is_waited_for_until_it_is_back(loser: _Node) -> None:
+    withdrawals, successors = [Withdraw(L2Announcement(_ONE))], {_ONE: _HEIR}
+    await loser.side.begin(withdrawals, successors, away={_HEIR})
+    for _ in range(10):
+        loser.now += LIMIT - 0.1
+        await loser.side.heard_taken(_HEIR, Taken(()))
+    assert loser.announcer.owned == {_ONE, _TWO}
+    await loser.side.begin(withdrawals, successors)
+    loser.now += LIMIT - 0.1
+    await loser.side.heard_taken(_HEIR, Taken(()))
+    assert loser.announcer.owned == {_ONE, _TWO}
+    loser.now += 0.1
     await loser.side.heard_taken(_HEIR, Taken(()))
     assert loser.announcer.owned == {_TWO}
     assert loser.ended == [(HandoverResult.GIVEN_UP, LIMIT)]

@@ -1,5 +1,6 @@
-"""What another speaker says of a stranger: it concerns an address that was just announced, and no other."""
+"""What others say and become, and what comes of it: of a stranger whom one of them has met, and of one that is back."""
 
+from collections.abc import Callable
 from typing import cast
 
 import pytest
@@ -16,6 +17,18 @@ from tests.announcers.listening_port import Network, link, octets
 _ADDRESS = "192.0.2.7"
 
 
+def _hearing(network: Network, wake: Callable[[str], None]) -> Hearing:
+    return Hearing(
+        announcer=network.announcer,
+        handing_over=cast(HandingOver, None),
+        adoption=cast(Adoption, None),
+        group=cast(Group, None),
+        occupied=Occupied(lambda _: None, lambda: network.now),
+        wake=wake,
+        clock=lambda: network.now,
+    )
+
+
 @pytest.mark.parametrize(
     ("seconds", "is_in_use", "stays"),
     [
@@ -27,18 +40,31 @@ _ADDRESS = "192.0.2.7"
 async def test_a_stranger_that_another_has_met(seconds: float, is_in_use: bool, stays: bool) -> None:
     network = Network(link("eth0"))
     woken: list[str] = []
-    occupied = Occupied(lambda _: None, lambda: network.now)
-    hearing = Hearing(
-        announcer=network.announcer,
-        handing_over=cast(HandingOver, None),
-        adoption=cast(Adoption, None),
-        group=cast(Group, None),
-        occupied=occupied,
-        wake=woken.append,
-        clock=lambda: network.now,
-    )
+    hearing = _hearing(network, woken.append)
     await network.announce(_ADDRESS)
     network.wait(seconds)
     await hearing.heard(NodeName("n2"), InUse(octets(_ADDRESS), is_in_use=is_in_use))
     assert (octets(_ADDRESS) in network.announcer.announced_octets) is stays
     assert bool(woken) is not stays
+
+
+async def test_after_a_reunion_what_a_pass_has_kept_is_announced_again_that_knew_of_it() -> None:
+    network = Network(link("eth0"))
+    hearing = _hearing(network, lambda _: None)
+    await network.announce(_ADDRESS)
+    network.wait(60.0)
+    port = network.ports["eth0"]
+    port.take()
+    hearing.look()
+    hearing.reunited()
+    # This pass has decided before, so the address may be the other's now.
+    hearing.announce_again()
+    assert not port.take()
+    hearing.look()
+    hearing.announce_again()
+    assert port.take()
+    network.wait(60.0)
+    port.take()
+    hearing.look()
+    hearing.announce_again()
+    assert not port.take(), "once is enough"

@@ -11,6 +11,7 @@ from reconciler.cluster.port import ClusterError, NotLeading
 from reconciler.loop.execution import IncompleteError
 from reconciler.loop.pacing import Occasion, Pacer, Source
 from reconciler.loop.rounds import Failed, Rounds
+from reconciler.loop.tasks import cancelled
 from tests.loop.time_ahead import now, run_ahead
 
 PARTIAL = IncompleteError("a write was not made: a webhook refuses it", is_unreachable=False)
@@ -136,3 +137,28 @@ def test_a_problem_is_logged_once_and_its_end_as_well(caplog: pytest.LogCaptureF
     ]
     assert [message.partition(": ")[2] for message in caplog.messages] == [str(PARTIAL), str(AWAY), ""]
     assert caplog.messages[-1] == "passes succeed again"
+
+
+def test_a_pass_that_was_cancelled_is_made_by_whoever_runs_the_next() -> None:
+    async def main() -> list[Occasion]:
+        begun: list[Occasion] = []
+
+        async def make(occasion: Occasion) -> None:
+            begun.append(occasion)
+            await asyncio.sleep(0 if len(begun) > 1 else 3600)
+
+        made = Passes(iter(()), lambda _: None)
+        rounds = Rounds(make, made, pacer=Pacer(), clock=now)
+        made.occasions = begun
+        rounds.wake(Source.START, "start")
+        for _ in range(2):
+            rounds.stop()
+            running = asyncio.create_task(rounds.run())
+            await running
+            running = asyncio.create_task(rounds.run())
+            await asyncio.sleep(1)
+            await cancelled([running])
+        return begun
+
+    first, again = run_ahead(main())
+    assert first.reasons == again.reasons == ("start",)

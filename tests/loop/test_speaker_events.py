@@ -9,11 +9,13 @@ import pytest
 from reconciler.addresses.family import parse_address
 from reconciler.announcers.port import Report, ReportKind
 from reconciler.loop.speaker_events import SpeakerEvents
+from reconciler.loop.tasks import running
 from reconciler.model.announcements import L2Announcement
 from reconciler.model.observed import InterfaceName, NodeName, ServiceKey
 from reconciler.placement.decisions import Placed, Placement
 from reconciler.plan.actions import ServiceAction
 from tests.loop.memory_cluster import MemoryCluster
+from tests.membership.group import until
 
 NODE = NodeName("worker-1")
 ADDRESS = parse_address("192.0.2.1")
@@ -65,6 +67,20 @@ async def test_a_line_names_the_services_the_address_and_the_node(caplog: pytest
         "192.0.2.1: announced on worker-1",
         "192.0.2.1: withdrawn on worker-1",
     ]
+
+
+async def test_what_came_and_went_before_it_could_be_written_has_its_service_all_the_same(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "reconciler.loop.speaker_events")
+    placement = Placement(NODE, [Placed(key, ADDRESS, L2Announcement(ADDRESS, None)) for key in SHARERS])
+    events = SpeakerEvents(NODE, Cluster(), lambda: placement, lambda _: None)
+    events.report(Report(kind=ReportKind.ANNOUNCED, address=ADDRESS))
+    placement = Placement(NODE)
+    events.report(Report(kind=ReportKind.WITHDRAWN, address=ADDRESS))
+    async with running(events.run):
+        await until(lambda: len(caplog.records) == 2)
+    assert [facts(record)["services"] for record in caplog.records] == [SHARERS, SHARERS]
 
 
 async def test_a_line_about_another_host_names_it(caplog: pytest.LogCaptureFixture) -> None:

@@ -46,7 +46,7 @@ def _speaker(world: ObservedState, *, link: Half, routers: Half) -> Speaker:
     adoption = SimpleNamespace(
         settle=_nothing, former=(), in_use="r", loaded="r", is_in_step=lambda: True, keep_former=lambda _: None
     )
-    group = SimpleNamespace(tell=_nothing, join=_nothing, be_ready=_nothing, members=lambda: members("n1"))
+    group = SimpleNamespace(tell=_nothing, join=_nothing, be_ready=_nothing, members=lambda: members("n1"), away=())
 
     async def observe() -> ObservedState:
         return world
@@ -63,7 +63,7 @@ def _speaker(world: ObservedState, *, link: Half, routers: Half) -> Speaker:
         "bgp": routers,
         "on_told": lambda _: None,
         "handing_over": SimpleNamespace(under_way={}, keep=_nothing, begin=_nothing, answer=_nothing),
-        "hearing": SimpleNamespace(announce_again=lambda: None),
+        "hearing": SimpleNamespace(look=lambda: None, announce_again=lambda: None),
         "occupied": frozenset(),
         "notices": SimpleNamespace(applied=_nothing, refused=_nothing),
     }

@@ -145,10 +145,10 @@ async def test_the_last_of_many_facts_stands() -> None:
             await n1.gossip.publish(Facts(loaded=f"{number:012}"))
         await until(lambda: n2.facts("n1") == Facts(loaded="000000000099"))
         # What was on its way is older, and changes nothing any more.
-        known = n2.told.reasons.count("n1 has news of itself")
-        assert 0 < known <= 100
+        await until(lambda: "n1 has news of itself" in n2.told.reasons)
         await asyncio.sleep(0.3)
         assert n2.facts("n1") == Facts(loaded="000000000099")
+        assert n2.told.reasons.count("n1 has news of itself") <= 100
 
 
 async def test_saying_the_same_again_is_no_news() -> None:
@@ -327,9 +327,34 @@ async def test_lost_events_are_made_up_for() -> None:
         assert gossip.attendance.joined(NodeName("n8"), Facts(), time.monotonic())
 
 
+async def test_a_restart_of_which_all_news_were_lost_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    port = free_port()
+    n1, n2 = Member("n1"), Member("n2", port=port)
+    async with joined(n1, n2):
+        await n2.gossip.publish(Facts(is_ready=True, restart_grace=60))
+        await until(lambda: n1.facts("n2") == Facts(is_ready=True, restart_grace=60))
+        await until(lambda: "n2 joined" in n1.told.reasons)
+        with monkeypatch.context() as lost:
+            lost.setattr(n1.gossip, "_handle", lambda _: None)
+            await n2.gossip.leave(5)
+            await n2.gossip.close()
+            again = Member("n2", port=port, seeds=[n1.gossip.address])
+            async with started(again):
+                assert await again.gossip.join()
+                run = again.gossip._cluster.local.epoch
+                await until(lambda: [one.epoch for one in n1.gossip._others()] == [run])
+                n1.gossip._count_again()
+                peer = n1.peer("n2")
+                assert peer is not None
+                assert (peer.epoch, peer.facts) == (run, Facts())
+                assert set(n1.gossip.attendance.absent) == {"n2"}
+
+
 async def test_random_datagrams_and_connections_change_nothing() -> None:
     n1, n2 = Member("n1"), Member("n2")
     async with joined(n1, n2):
+        # They know each other a moment before they are told so.
+        await until(lambda: "n2 joined" in n1.told.reasons)
         reasons = list(n1.told.reasons)
         host, _, port = n1.gossip.address.partition(":")
         chance = random.Random(1)  # noqa: S311

@@ -1,4 +1,4 @@
-"""What docs/commands.md shows is what the commands print today: all of it is typed here, from the top to the end."""
+"""What docs/commands.md shows is what the commands print today: what can be typed is typed, from the top to the end."""
 
 import shlex
 import shutil
@@ -13,10 +13,11 @@ from reconciler.cli.lab import Lab
 from tests.controlplane.api import wait_until
 from tests.controlplane.daemon import Daemon
 from tests.docs.fences import Command, commands
-from tests.docs.walk import environment, typed, without_times
+from tests.docs.walk import environment, typed, without_the_machine, without_times
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "commands.md").read_text("utf-8")
+PREFLIGHT = (ROOT / "docs" / "preflight.md").read_text("utf-8")
 _LEFT_OUT = "..."
 
 
@@ -51,6 +52,12 @@ class Desk:
         assert without_times(finished.stdout) == without_times(step.printed or ""), step.typed
         return True
 
+    def finds(self, step: Command) -> bool:
+        """The same of preflight on the host, where it finds something of this machine as well."""
+        finished = typed(step.typed, self._folder, environment(), self._lab.inside("worker-1"))
+        assert without_the_machine(finished.stdout) == without_the_machine(step.printed or ""), step.typed
+        return True
+
     def start(self, step: Command) -> None:
         """Start a role, which goes on beside what follows."""
         command = [*self._lab.inside("worker-1"), "env", "-C", str(self._folder), *shlex.split(step.typed)]
@@ -73,21 +80,33 @@ class Desk:
 def test_the_sessions_are_true(desk: Desk, lab: Lab) -> None:
     assert lab.address6("worker-1") == "2001:db8::10"
     steps = [command for command in commands(PAGE) if command.printed is not None]
-    assert {"validate", "diff", "explain", "controller", "speaker", "status", "import"} <= set(_ours(steps))
-    published = []
+    known = {"validate", "diff", "explain", "controller", "speaker", "status", "import", "preflight"}
+    assert known <= set(_ours(steps))
+    published, of_the_host = [], []
     for step in steps:
         match step.typed.split():
             case ["reconciler", "controller" | "speaker", *_]:
                 desk.start(step)
             case ["reconciler", "status", *_]:
                 published.append(step)
+            case ["reconciler", "preflight", *_]:
+                of_the_host.append(step)
             case _:
                 desk.prints(step)
     desk.listen()
     for step in published:
         # Roles publish what they are a moment after they became it.
         wait_until(partial(desk.prints, step), step.typed)
+    for step in of_the_host:
+        # Interfaces get their link-local addresses a moment after they are up.
+        wait_until(partial(desk.finds, step), step.typed)
     assert desk.end_roles() == [0, 0]
+
+
+def test_the_page_of_preflight_is_true(desk: Desk, lab: Lab) -> None:
+    lab.run("worker-1", "ip", "link", "add", "kube-ipvs0", "type", "bridge")
+    (step,) = (command for command in commands(PREFLIGHT) if command.printed is not None)
+    wait_until(partial(desk.finds, step), step.typed)
 
 
 def _ours(steps: list[Command]) -> Iterator[str]:

@@ -44,8 +44,10 @@ class Rendered:
         return template
 
     def container(self, role: str, name: str = "") -> Object:
-        """A container of a role, the role itself when no name is given."""
-        (found,) = (one for one in self.template(role)["spec"]["containers"] if one["name"] == (name or role))
+        """A container of a role, one that runs before it included; the role itself when no name is given."""
+        spec = self.template(role)["spec"]
+        containers = (*spec.get("initContainers", ()), *spec["containers"])
+        (found,) = (one for one in containers if one["name"] == (name or role))
         assert isinstance(found, dict)
         return found
 

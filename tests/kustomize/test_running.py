@@ -74,8 +74,7 @@ def test_to_wait_for_ready_pods_means_what_it_says(
     admin.create_namespace("shop")
     admin.create_service("shop", "web")
     mount(tmp_path / "config", _FILES)
-    wait_until(controller.is_ready, "ready")
-    _report(admin, ready=controller.is_ready())
+    _report(admin, ready=wait_until(controller.is_ready, "ready"))
     assert f"pod/{POD} condition met" in kubectl(*_WAIT, "--timeout=30s").stdout
     wait_until(lambda: admin.ingress("shop", "web") == ["192.0.2.200"], "an address")
     wait_until(lambda: list((tmp_path / "state").iterdir()), "the files are kept")

@@ -20,6 +20,7 @@ from tempfile import TemporaryDirectory
 
 from reconciler.cli import demo_live, main
 from reconciler.cli.narration import aside, say, typed
+from reconciler.cli.reporting import BROKEN_PIPE
 from reconciler.cluster.directory import DirectoryCluster, read_snapshot
 from reconciler.config.load import load
 from reconciler.errors import ReconcilerError
@@ -150,6 +151,9 @@ def _command(line: str) -> None:
     if program != "reconciler":
         return
     status = main.run(arguments)
+    if status == BROKEN_PIPE:
+        # The command is content to end; what is left of the story would be told to nobody.
+        raise BrokenPipeError
     if status:
         aside(f"exit status {status}")
 

@@ -52,7 +52,7 @@ def _configuration(wishes: Wishes) -> Iterator[Finding]:
             Level.WARNING,
             "configuration-refused",
             "",
-            f"it has {wishes.problems} problems of severity error, so this node was looked at without it",
+            f"it has errors ({wishes.problems}), so this node was looked at without it",
             "reconciler validate names them with file and line",
         )
 

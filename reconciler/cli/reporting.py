@@ -11,7 +11,7 @@ from reconciler.errors import ReconcilerError
 
 FAILED = 2
 INTERRUPTED = 128 + signal.SIGINT
-_BROKEN_PIPE = 128 + signal.SIGPIPE
+BROKEN_PIPE = 128 + signal.SIGPIPE
 
 
 class OutputError(ReconcilerError):
@@ -43,6 +43,6 @@ def cannot_write(error: OSError, diagnostics: Diagnostics) -> int:
     """End as `cat` would when its reader leaves; anything else is worth a line."""
     silence(sys.stdout)
     if isinstance(error, BrokenPipeError):
-        return _BROKEN_PIPE
+        return BROKEN_PIPE
     diagnostics.error(OutputError(f"cannot write the result: {error.strerror or error}"))
     return FAILED

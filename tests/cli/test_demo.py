@@ -5,6 +5,9 @@ Here is the part that needs no root; the other is in test_demo_live.py.
 """
 
 import os
+import signal
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -46,6 +49,18 @@ def test_the_demo_tells_the_whole_story() -> None:
     positions = [text.index(part) for part in story]
     assert positions == sorted(positions)
     assert [int(line[len("[exit status ") : -1]) for line in text.splitlines() if line.startswith("[exit")] == [1, 3, 1]
+
+
+def test_the_demo_ends_where_nobody_reads_on(tmp_path: Path) -> None:
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    command = [sys.executable, "-m", "reconciler", "demo"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as demonstration:
+        assert demonstration.stdout is not None
+        assert demonstration.stderr is not None
+        demonstration.stdout.close()
+        assert demonstration.stderr.read() == b""
+        assert demonstration.wait() == 128 + signal.SIGPIPE
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_examples_that_changed_are_said_to_have(

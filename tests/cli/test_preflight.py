@@ -181,7 +181,7 @@ def test_the_same_facts_for_people(lab: Lab, tmp_path: Path) -> None:
     command = [*lab.inside("node"), sys.executable, "-m", "reconciler", "preflight", "--config", str(refused)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "warning[configuration-refused]: it has 1 problems" in done.stdout
+    assert "warning[configuration-refused]: it has errors (1)" in done.stdout
     assert "  fix: reconciler validate names them with file and line\n" in done.stdout
     assert "\nannounces on: eth0\nnot on: lo (excluded)\n" in done.stdout
 

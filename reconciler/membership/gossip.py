@@ -39,7 +39,7 @@ from reconciler.model.settings import MembershipSettings
 _LOG = logging.getLogger(__name__)
 
 # Both sides of a partition are told twice that it is over: a datagram may be lost.
-_TOLD_AGAIN = 0.4
+_TOLD_AGAIN = 0.2
 # A conflict shows at every exchange with the other host.
 _CONFLICT_SILENCE = 60.0
 _MOST_CONFLICTS = 100

@@ -10,8 +10,9 @@ from collections.abc import Collection, Iterable, Mapping
 from reconciler.membership.facts import Facts, Peer
 from reconciler.model.observed import Member, Members, NodeName
 
-# What two sides find out about one partition they know within this time: it counts once. No death is found so soon.
-_SAME_REUNION = 1.0
+# What two sides find out about one partition they know within this time: it counts once. No death is found so soon:
+# what comes later is another one, even to a member that has only just joined.
+_SAME_REUNION = 0.5
 
 
 def members_of(

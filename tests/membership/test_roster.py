@@ -205,6 +205,14 @@ def test_the_next_partition_counts_again_however_soon_it_comes() -> None:
     assert attendance.reunions == 3
 
 
+def test_who_hangs_right_after_it_joined_was_apart_from_us_a_second_time() -> None:
+    attendance = Attendance()
+    assert attendance.joined(N2, READY, NOW)
+    # It was this node that hung, as the other one says: a death is known after some 0.6 s.
+    assert attendance.reunited(N2, NOW + 0.79)
+    assert attendance.reunions == 2
+
+
 def test_partitions_from_several_members_count_each() -> None:
     attendance = Attendance()
     assert attendance.reunited(N2, NOW)

@@ -207,8 +207,9 @@ class Connection:
     @asynccontextmanager
     async def _stream(self, request: _Request) -> AsyncIterator[aiohttp.ClientResponse]:
         """An answer that is no refusal; its body is still to be read."""
-        with self._translated(request, within=_STREAM_START_TIMEOUT):
-            async with asyncio.timeout(_STREAM_START_TIMEOUT):
+        patience = min(_STREAM_START_TIMEOUT, request.limits.sock_read or _STREAM_START_TIMEOUT)
+        with self._translated(request, within=patience):
+            async with asyncio.timeout(patience):
                 response = await self._send(request)
         async with response:
             if response.status >= 300:

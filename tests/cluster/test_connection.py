@@ -281,10 +281,14 @@ async def test_an_answer_that_is_cut_short_is_none() -> None:
 
 
 async def test_a_silent_server_is_given_up() -> None:
-    async def never(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+    async def once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
         await reader.read()
 
-    async with raw_server(never) as connection:
+    async with raw_server(once) as connection:
+        # Then there is a connection: to be made, it may take longer than that on a busy machine.
+        assert await connection.request("GET", "/warm-up") == b"{}"
         with pytest.raises(Unreachable, match=r"GET /x at .*: silent for 0\.1 s"):
             await connection.request("GET", "/x", timeout=0.1)
 
@@ -413,15 +417,18 @@ async def test_half_a_line_at_the_end_is_a_cut() -> None:
             await read_lines(connection)
 
 
-async def test_a_stream_that_does_not_start_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection_module, "_STREAM_START_TIMEOUT", 0.1)
+@pytest.mark.parametrize(("start", "idle"), [(0.1, PATIENCE), (PATIENCE, 0.1)])
+async def test_a_stream_that_does_not_start_is_given_up(
+    monkeypatch: pytest.MonkeyPatch, start: float, idle: float
+) -> None:
+    monkeypatch.setattr(connection_module, "_STREAM_START_TIMEOUT", start)
 
     async def never(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
         await reader.read()
 
     async with raw_server(never) as connection:
         with pytest.raises(Unreachable, match=r"silent for 0\.1 s"):
-            await read_lines(connection)
+            await read_lines(connection, idle)
 
 
 async def test_a_silent_stream_is_given_up() -> None:

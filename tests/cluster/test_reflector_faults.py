@@ -42,6 +42,13 @@ def create(control_plane: ControlPlane, *names: str) -> None:
     api.close()
 
 
+def edit(control_plane: ControlPlane, name: str, *, times: int) -> None:
+    api = control_plane.api()
+    for number in range(times):
+        api.patch("services", SHOP, name, {"metadata": {"labels": {"edited": str(number)}}})
+    api.close()
+
+
 def holds(found: Following, *names: str) -> Callable[[], bool]:
     return lambda: found.names(SHOP) == list(names) and found.reflector.away_since is None
 
@@ -81,6 +88,8 @@ async def test_what_the_server_has_forgotten_is_expired(shop: ControlPlane) -> N
 async def test_a_server_that_comes_back_older_or_empty_is_believed(shop: ControlPlane) -> None:
     async with following(shop) as found:
         snapshot = await asyncio.to_thread(shop.snapshot)
+        # Many more versions than a server that starts writes by itself.
+        await asyncio.to_thread(edit, shop, "a", times=50)
         await asyncio.to_thread(create, shop, "c")
         await found.until(holds(found, "a", "b", "c"))
         newest = int(found.store.resume_version)

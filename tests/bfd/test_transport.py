@@ -18,7 +18,9 @@ from reconciler.bfd.transport import Endpoint, Neighbor
 from reconciler.cli.lab import Lab, entered
 from tests.bfd.daemons import bird, frr, need
 
-FAST = Parameters(0.05, 0.05, 3)
+# Packets follow each other quickly, and 0.8 s without any are a failure: a busy machine may hold a process up for less.
+MULTIPLIER = 16
+FAST = Parameters(0.05, 0.05, MULTIPLIER)
 PATIENCE = 20.0
 
 
@@ -101,7 +103,7 @@ async def test_disabled_and_enabled_again(lab: Lab) -> None:
     await until(lambda: of_b.state == State.DOWN)
     of_a.enable()
     await until(lambda: of_a.state == of_b.state == State.UP)
-    of_a.change(Parameters(0.02, 0.02, 3))
+    of_a.change(Parameters(0.02, 0.02, 2 * MULTIPLIER))
     received = of_b.counts().received
     await until(lambda: of_b.counts().received > received + 20)
     assert of_a.state == of_b.state == State.UP
@@ -165,13 +167,12 @@ async def test_several_hops_use_another_port(lab: Lab) -> None:
 
 
 async def test_a_busy_event_loop_makes_nobody_silent(lab: Lab) -> None:
-    patient = Parameters(0.1, 0.1, 3)
     a, b = Host(lab, "n1"), Host(lab, "n2")
-    of_a = a.open(Path(octets(lab.address("n2"))), patient)
-    of_b = b.open(Path(octets(lab.address("n1"))), patient)
+    of_a = a.open(Path(octets(lab.address("n2"))))
+    of_b = b.open(Path(octets(lab.address("n1"))))
     await until(lambda: of_a.state == of_b.state == State.UP)
-    # Once the loop comes back it hears of all that happened meanwhile.
-    ends = monotonic() + 1.0
+    # Twice as long as a silence may last. Once the loop comes back it hears of all that happened meanwhile.
+    ends = monotonic() + 1.6
     while monotonic() < ends:
         pass
     await asyncio.sleep(0)
@@ -181,7 +182,7 @@ async def test_a_busy_event_loop_makes_nobody_silent(lab: Lab) -> None:
     b.endpoint.close()
 
 
-FRR_AT_50_MS = [" detect-multiplier 3", " receive-interval 50", " transmit-interval 50", " no shutdown"]
+FRR_AT_50_MS = [f" detect-multiplier {MULTIPLIER}", " receive-interval 50", " transmit-interval 50", " no shutdown"]
 
 
 @pytest.mark.parametrize(
@@ -197,14 +198,14 @@ async def test_frr_stays_up_and_notices_a_cut(lab: Lab, family: str, hops: str) 
         ours = a.open(Path(octets(address("n2")), octets(address("n1")), minimum_ttl=255 if hops == "one" else 254))
         await until(lambda: ours.state == State.UP)
         await until(lambda: daemon.peer().get("status") == "up")
-        # Many detection times of both: a session that flaps does so within the second.
+        # For longer than the detection time of both: one that did not hear the other would know by then.
         received = ours.counts().received
-        await until(lambda: ours.counts().received > received + (40 if (family, hops) == ("IPv4", "one") else 15))
+        await until(lambda: ours.counts().received > received + 2 * MULTIPLIER)
         assert daemon.counters()["session-down"] == 0
         assert a.downs() == []
         told = daemon.peer()
         assert (told["remote-receive-interval"], told["remote-transmit-interval"]) == (50, 50)
-        assert told["remote-detect-multiplier"] == 3
+        assert told["remote-detect-multiplier"] == MULTIPLIER
         lab.cut("n1")
         await until(lambda: bool(a.downs()))
         assert a.downs()[0].diagnostic is Diagnostic.DETECTION_TIME_EXPIRED
@@ -235,7 +236,7 @@ router id 192.0.2.11;
 protocol device {{}}
 protocol bfd {{
   interface "eth0" {{
-    min rx interval 50 ms; min tx interval 50 ms; multiplier 3;
+    min rx interval 50 ms; min tx interval 50 ms; multiplier {multiplier};
     {authentication}
   }};
   neighbor {neighbor} dev "eth0" local {local};
@@ -255,7 +256,9 @@ protocol bfd {{
 )
 async def test_bird_stays_up_and_notices_a_cut(lab: Lab, tmp_path: FilePath, family: str, authentication: str) -> None:
     address = lab.address if family == "IPv4" else lab.address6
-    text = BIRD.format(neighbor=address("n1"), local=address("n2"), authentication=authentication)
+    text = BIRD.format(
+        neighbor=address("n1"), local=address("n2"), multiplier=MULTIPLIER, authentication=authentication
+    )
     key = b"a secret"
     signed = Meticulous(send_key=key, receive_key=key, sequence=0, key_id=7) if authentication else None
     with bird(lab.inside("n2"), tmp_path, text) as daemon:
@@ -263,7 +266,7 @@ async def test_bird_stays_up_and_notices_a_cut(lab: Lab, tmp_path: FilePath, fam
         ours = a.open(Path(octets(address("n2")), octets(address("n1"))), authentication=signed)
         await until(lambda: ours.state == State.UP)
         received = ours.counts().received
-        await until(lambda: ours.counts().received > received + 15)
+        await until(lambda: ours.counts().received > received + 2 * MULTIPLIER)
         assert a.downs() == []
         assert " Up " in daemon.ask("show bfd sessions")
         lab.cut("n1")

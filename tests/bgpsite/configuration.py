@@ -19,7 +19,7 @@ _PEER: Spec = {
     "dualStackAddressFamily": True,
     "enableGracefulRestart": True,
 }
-# For a test that is about how fast a failure is seen; the other is for those in which none may be seen.
+# The first is for the benchmark of how fast a failure is seen. Tests have the other: a busy machine is no failure.
 _FAST: Spec = {"receiveInterval": 50, "transmitInterval": 50, "detectMultiplier": 3}
 _STEADY: Spec = {"receiveInterval": 300, "transmitInterval": 300, "detectMultiplier": 3}
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from reconciler.cli.lab import Lab
 from tests.bgpsite.configuration import ASN, BIRD, BIRD_ASN, FRR, HOLD_TIME, Spec, configuration, peer
-from tests.netns.site import NODES, Site, until
+from tests.netns.site import CONTROLLER, NODES, Site, until
 from tests.routers.bird import Bird
 from tests.routers.configuration import Neighbor, Setup, family_of
 from tests.routers.frr import Frr
@@ -150,9 +150,9 @@ class BGPSite(Site):
         for node in NODES:
             self.node(node)
             self.lab.restore(node)
-            if node not in self.roles or self.roles[node].has_ended():
+            if not self.is_running(node):
                 self.start(node)
-        if "controller" not in self.roles or self.roles["controller"].has_ended():
+        if not self.is_running(CONTROLLER):
             self.start_controller()
         await self.together()
         if any(row["bfd"] for node in NODES for row in self.status(node).get("sessions", ())):

@@ -9,7 +9,7 @@ from tests.bgpsite.flows import Flows, requested, serving, web
 from tests.bgpsite.site import CLIENT, ROUTERS, BGPSite
 from tests.netns.site import EXCLUDE, NODES, until
 
-# Three times 50 ms until BFD has noticed, and as long as two busy processors take for the rest. Without BFD it would
+# Three times 300 ms until BFD has noticed, and as long as two busy processors take for the rest. Without BFD it would
 # be the hold time, which is a minute.
 SOON = 5.0
 MAINTENANCE = "example.com/maintenance"
@@ -36,9 +36,12 @@ async def an_address_of_each(site: BGPSite) -> dict[str, tuple[str, str]]:
 
 
 async def test_flows_use_all_nodes_and_leave_one_that_is_cut_off(site: BGPSite) -> None:
-    """RFC 5880 to 5882 with 50 ms x 3; the time itself is measured by `benchmarks/ecmp.py`."""
+    """
+    RFC 5880 to 5882 with 300 ms x 3: nobody may be taken for dead because the machine is busy. What 50 ms x 3 come to
+    is measured by `benchmarks/ecmp.py`.
+    """
     before = site.connections()
-    await site.adopt(configuration(site.peers(frr={"bfdProfile": "fast"}, bird={"bfdProfile": "fast"})))
+    await site.adopt(configuration(site.peers(frr={"bfdProfile": "steady"}, bird={"bfdProfile": "steady"})))
     await site.sessions(bfd="up")
     assert site.connections() == before
     by_router = await an_address_of_each(site)

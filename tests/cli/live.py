@@ -5,8 +5,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.controlplane.api import Api
+from tests.controlplane.api import Api, wait_until
 from tests.controlplane.harness import USERS
+
+_REVIEWS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 
 POOLS = """
 apiVersion: metallb.io/v1beta1
@@ -87,7 +89,11 @@ def add_password(api: Api, namespace: str) -> None:
 
 @contextmanager
 def reader_without_secrets(api: Api) -> Iterator[str]:
-    """A user who may list what a snapshot holds, and nothing else; the right is taken away afterwards."""
+    """
+    A user who may list what a snapshot holds, and nothing else.
+
+    The right is in force inside of the context, and is not any more afterwards: others use this user as well.
+    """
     name = "lb-reconciler-test-reader"
     user = "nobody"
     rules = [
@@ -98,11 +104,21 @@ def reader_without_secrets(api: Api) -> Iterator[str]:
     role = {"kind": "ClusterRole", "name": name, "apiGroup": "rbac.authorization.k8s.io"}
     api.create("clusterroles", None, {"metadata": {"name": name}, "rules": rules})
     api.create("clusterrolebindings", None, {"metadata": {"name": name}, "subjects": [subject], "roleRef": role})
+    listed = [(rule["apiGroups"][0], resource) for rule in rules for resource in rule["resources"]]
+    # The API server follows its own roles by a watch.
     try:
+        wait_until(lambda: all(_may_list(api, user, *kind) for kind in listed), "the right is in force")
         yield user
     finally:
         api.delete("clusterrolebindings", None, name)
         api.delete("clusterroles", None, name)
+        wait_until(lambda: not any(_may_list(api, user, *kind) for kind in listed), "it is taken away")
+
+
+def _may_list(api: Api, user: str, group: str, resource: str) -> bool:
+    asked = {"verb": "list", "group": group, "resource": resource}
+    review = {"spec": {"user": USERS[user][0], "resourceAttributes": asked}}
+    return api.request("POST", _REVIEWS, review)["status"]["allowed"] is True
 
 
 def write_config(directory: Path, *documents: str) -> Path:

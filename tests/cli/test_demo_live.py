@@ -5,7 +5,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pytest
 
 from reconciler.cli.demo_router import why_no_router
 from reconciler.cli.lab import LabError, why_no_lab
+from tests.controlplane.api import wait_until
 
 DEADLINE = 120.0
 TOGETHER = "The speakers have found each other"
@@ -85,7 +85,7 @@ def test_it_tells_what_happened(demo: "subprocess.Popen[str]", tmp_path: Path) -
     assert "~ shop/web  192.0.2.200, 2001:db8::200 -> 192.0.2.220, 2001:db8::220" in live
     assert re.search(r"first answers from 192\.0\.2\.220 and 2001:db8::220 after \d+ ms\.$", live, re.MULTILINE)
     assert list(tmp_path.iterdir()) == []
-    assert processes_of(tmp_path) == {}
+    wait_until(lambda: not processes_of(tmp_path), "all processes have ended")
     if why_no_router() is None:
         tells_of_the_router(live[live.index("# And BGP") :])
     else:
@@ -123,21 +123,22 @@ def test_it_cleans_up_when_it_is_interrupted(
             break
     else:
         raise AssertionError(demo.stderr.read() if demo.stderr else "")
+    # Looked at while it stands still: it goes on with its story, and the next thing it does is to kill a speaker.
+    demo.send_signal(signal.SIGSTOP)
+    wait_until(lambda: " T " in Path(f"/proc/{demo.pid}/stat").read_text(), "it stands still")
     running = processes_of(tmp_path)
     speakers = [pid for pid, line in running.items() if " speaker " in line]
     identified = subprocess.run(
         ["ip", "netns", "identify", str(speakers[0])], check=True, capture_output=True, text=True
     )
     prefix = identified.stdout.strip().rpartition("-")[0]
-    assert len(speakers) == 3
+    assert len(speakers) >= 2
     assert sum(name.startswith(prefix) for name in namespaces()) == 6
     demo.send_signal(number)
+    demo.send_signal(signal.SIGCONT)
     _, err = demo.communicate(timeout=DEADLINE)
     # The end of the line that Ctrl-C is shown on.
     assert (demo.returncode, err) == (130, "\n")
     assert list(tmp_path.iterdir()) == []
     assert not [name for name in namespaces() if name.startswith(prefix)]
-    deadline = time.monotonic() + DEADLINE
-    while processes_of(tmp_path):
-        assert time.monotonic() < deadline, processes_of(tmp_path)
-        time.sleep(0.05)
+    wait_until(lambda: not processes_of(tmp_path), "all processes have ended")

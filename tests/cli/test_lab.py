@@ -10,6 +10,7 @@ import pytest
 
 from reconciler.cli.lab import Lab, LabError, entered, why_no_lab
 from reconciler.cli.lab_traffic import Client, delivered
+from tests.controlplane.api import wait_until
 
 PATIENCE = 20.0
 
@@ -45,7 +46,8 @@ def test_a_cable_is_cut_and_restored(lab: Lab) -> None:
     assert pings(lab, "client", lab.address("n1"))
     lab.cut("n1")
     assert not pings(lab, "client", lab.address("n1"), for_seconds=0.3)
-    assert "NO-CARRIER" in lab.run("n1", "ip", "link", "show", "eth0")
+    # The kernel says so as soon as it has time for that.
+    wait_until(lambda: "NO-CARRIER" in lab.run("n1", "ip", "link", "show", "eth0"), "no carrier")
     assert pings(lab, "client", lab.address("n2"))
     lab.restore("n1")
     assert pings(lab, "client", lab.address("n1"))

@@ -6,24 +6,25 @@ The test suite drives it with hypothesis; `python tests/config/fuzz_loader.py CO
 
 import math
 import sys
-import time
+from time import process_time
 from typing import Any
 
 from reconciler.config.documents import open_containers, parse_documents
 from reconciler.model.origin import Problem, Severity
 
 _PATH = "fuzz.yaml"
+# Of the processor, which others may have meanwhile.
 _SECONDS = 5.0
 _DEPTH = 100
 
 
 def fuzz_one(data: bytes) -> None:
     """Raises AssertionError when the loader breaks a promise."""
-    started = time.monotonic()
+    started = process_time()
     parsed = parse_documents(_PATH, data)
     opened = open_containers(parsed.documents)
     lax = parse_documents(_PATH, data, strict=False)
-    assert time.monotonic() - started < _SECONDS, "took too long"
+    assert process_time() - started < _SECONDS, "took too long"
     inside = [problem for document in (*parsed.documents, *opened.documents) for problem in document.problems]
     lines = data.count(b"\n") + data.count(b"\r") + 1
     for problem in (*parsed.problems, *opened.problems, *inside, *lax.problems):

@@ -1,5 +1,6 @@
 """A program that the tests run beside themselves, and that never outlives them."""
 
+import os
 import random
 import socket
 import subprocess
@@ -16,8 +17,10 @@ exec 3<&0
 exec "$@" 3<&- </dev/null
 """
 # Below the ports that the kernel gives to connections: a port of a server that is down stays free until it is back,
-# and nobody who knocks at it meanwhile connects to himself.
-_PORTS = range(20_000, 32_000)
+# and nobody who knocks at it meanwhile connects to himself. Two runs beside each other have every other one: neither
+# takes what the other has chosen and not bound yet.
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_PORTS = range(20_000 + _WORKER, 32_000, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
 
 
 class Daemon:
@@ -78,7 +81,7 @@ class Daemon:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of the loopback address that nobody listens on."""
+    """Ports of the loopback address that nobody listens on, and that no other worker of this run is given."""
     found: list[int] = []
     while len(found) < count:
         port = random.SystemRandom().choice(_PORTS)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import urllib3
 
-from tests.controlplane.api import Api, Object
+from tests.controlplane.api import Api, Object, path_of, wait_until
 from tests.controlplane.build import Programs
 from tests.controlplane.daemon import Daemon, free_ports
 
@@ -32,6 +32,11 @@ USERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "audited-speaker": _SPEAKER,
     "nobody": ("nobody", ()),
 }
+# What a server makes by itself, a moment after it says that it is ready.
+_ITS_OWN = (
+    path_of("services", "default", "kubernetes"),
+    *(path_of("namespaces", None, name) for name in ("default", "kube-node-lease", "kube-public", "kube-system")),
+)
 _START = 60.0
 _LOOPBACK = "127.0.0.1"
 _AUDIT = {
@@ -139,7 +144,7 @@ class ControlPlane:
             self._etcd.kill()
 
     def start_apiserver(self) -> None:
-        """Ready means that its own bootstrap has ended as well: default roles, system namespaces."""
+        """Ready means that its own bootstrap has ended as well: default roles, system namespaces, its own Service."""
         self._apiserver = Daemon([str(self._programs.kube_apiserver), *self._flags()], self._folder / "apiserver.log")
         self._wait_for_apiserver(self._apiserver)
 
@@ -229,6 +234,11 @@ class ControlPlane:
     def _wait_for_apiserver(self, apiserver: Daemon) -> None:
         # It makes its certificate when it starts for the first time.
         _wait_until_ready("kube-apiserver", apiserver, f"{self.url}/readyz", self.ca_file)
+        client = self.api()
+        try:
+            wait_until(lambda: all(client.status_of("GET", path) == 200 for path in _ITS_OWN), "its objects", _START)
+        finally:
+            client.close()
 
     def _ask_etcd(self, what: str, body: Object) -> Object:
         answer = urllib3.request("POST", f"{self._etcd_url}/v3/kv/{what}", json=body, timeout=_START)

@@ -61,9 +61,11 @@ def test_a_server_comes_back_older_or_empty(own_control_plane: ControlPlane) -> 
     api = own_control_plane.api()
     api.create_service("default", "early")
     snapshot = own_control_plane.snapshot()
-    late = api.create_service("default", "late")
+    # Many more versions than a server that starts writes by itself.
+    for number in range(50):
+        late = api.create_service("default", f"late-{number}")
     own_control_plane.restore(snapshot)
-    assert api.find("services", "default", "late") is None
+    assert api.find("services", "default", "late-0") is None
     assert api.find("services", "default", "early") is not None
     newest = api.request("GET", path_of("services"))["metadata"]["resourceVersion"]
     assert int(newest) < int(late["metadata"]["resourceVersion"])

@@ -2,13 +2,18 @@
 
 import http.client
 import json
+import time
 from collections.abc import Sequence
 
 from reconciler.cli.lab import Lab, entered
+from tests.announcers.wire import resolve
 from tests.controlplane.api import wait_until
 
 HOST = "client"
 _PATIENCE = 2.0
+# In seconds: how late an answer to a single question may be; after that the kernel asks again.
+_LATE = 1.0
+_PAUSE = 0.02
 
 
 class WebClient:
@@ -48,9 +53,11 @@ class WebClient:
     def is_answered(self, address: str) -> bool:
         """Whether anybody says that he has the address, when the client's kernel asks anew."""
         self._lab.run(HOST, "ip", "neigh", "flush", "to", address, "dev", "eth0")
-        # Whether the ping itself is answered does not matter: nobody does that for an address of a Service.
-        self._lab.run(HOST, "ping", "-q", "-c", "1", "-W", "0.3", address, check=False)
-        return self._neighbour(address) is not None
+        resolve(self._lab, address)
+        end = time.monotonic() + _LATE
+        while not (is_known := self._neighbour(address) is not None) and time.monotonic() < end:
+            time.sleep(_PAUSE)
+        return is_known
 
     def _neighbour(self, address: str) -> str | None:
         listed = self._lab.run(HOST, "ip", "-j", "neigh", "show", "to", address, "dev", "eth0")

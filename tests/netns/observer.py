@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from math import inf
 from types import TracebackType
 
 from reconciler.cli.lab import Lab, entered
@@ -23,6 +24,8 @@ OBSERVER = "observer"
 A_BLINK = 0.03
 # In seconds; an address that nobody answers for is silent to the end of it.
 _PATIENCE = 5.0
+# For so many seconds an answer may be late because whoever gives it is held up, by a busy machine and not by us.
+_LATE = 1.0
 _EVERYTHING = 3
 _REPLY, _ADVERTISEMENT = 2, 136
 _SOURCES = 256
@@ -95,6 +98,10 @@ class Observer:
             await asyncio.sleep(self._interval)
         return self._asked[ip(address)][-11].at
 
+    def first(self, address: str, owner: str) -> float:
+        """When the first question was asked that a host has answered."""
+        return next(question.at for question in self._asked[ip(address)] if owner in question.answers)
+
     def everyone(self, address: str, since: float = 0.0) -> set[str]:
         """All who have answered since then."""
         return set().union(*(question.answers for question in self._asked[ip(address)] if question.at >= since))
@@ -103,11 +110,11 @@ class Observer:
         """Whether a host has announced the address to everybody since this was entered."""
         return (ip(address), by) in self._unasked
 
-    def longest(self, address: str, count: Iterable[int], since: float = 0.0) -> float:
+    def longest(self, address: str, count: Iterable[int], since: float = 0.0, before: float = inf) -> float:
         """For how many seconds at a stretch the number of hosts that answered was one of these."""
         wanted, longest, began = set(count), 0.0, None
         for question in self._asked[ip(address)][:-1]:
-            if question.at < since:
+            if not since <= question.at < before:
                 continue
             if len(question.answers) in wanted:
                 began = question.at if began is None else began
@@ -118,15 +125,19 @@ class Observer:
 
     async def silence(self, address: str, since: float = 0.0) -> float:
         """
-        The longest time without an answer, in seconds.
+        The longest time without an answer up to now, in seconds.
 
-        A late answer is an answer, so this waits until a question of now has got one: by then all before it have.
+        A late answer is an answer. So this waits until a question of now has got one, and a little longer: who is to
+        answer those before it may be another host, that is held up.
         """
-        asked, end = self._asked[ip(address)], time.monotonic() + _PATIENCE
-        now = len(asked)
-        while not any(question.answers for question in asked[now:]) and time.monotonic() < end:
+        asked, now = self._asked[ip(address)], time.monotonic()
+        number = len(asked)
+        while not any(question.answers for question in asked[number:]) and time.monotonic() < now + _PATIENCE:
             await asyncio.sleep(self._interval)
-        return self.longest(address, [0], since)
+        end = time.monotonic() + _LATE
+        while (longest := self.longest(address, [0], since, now)) >= A_BLINK and time.monotonic() < end:
+            await asyncio.sleep(self._interval)
+        return longest
 
     def division(self, address: str, since: float = 0.0) -> float:
         """The longest time with more than one owner, in seconds."""

@@ -207,6 +207,12 @@ class Site:
         found = json.loads(path.read_bytes())["status"] if path.exists() else {}
         return [entry["ip"] for entry in found.get("loadBalancer", {}).get("ingress", ())]
 
+    def verdict(self) -> str | None:
+        """What the controller has published of its newest revision; None while there is nothing."""
+        path = self.cluster / "status" / "lb-reconciler-status-controller.json"
+        newest = json.loads(path.read_bytes())["newest"] if path.exists() else None
+        return newest and newest["verdict"]
+
     def events(self, name: str) -> list[tuple[str, str]]:
         """Reason and message of the Events about a Service, in order."""
         path = self.cluster / "status" / "events.jsonl"
@@ -270,6 +276,13 @@ class Site:
         """Until these speakers are ready, and know that exactly all of them are."""
         await until(lambda: all(self.knows(node) == set(nodes) for node in nodes), f"{nodes} are together")
 
+    def is_running(self, name: str) -> bool:
+        """Whether there is such a process, and goes on to be; one that was told to end is waited for."""
+        role = self.roles.get(name)
+        if role is not None and role.is_stopping:
+            role.wait()
+        return role is not None and not role.has_ended()
+
     def log(self, name: str) -> str:
         """All that the processes of this name have said."""
         return self.root.joinpath(f"{name}.log").read_text("utf-8")
@@ -303,9 +316,9 @@ class Site:
         for node in NODES:
             self.node(node)
             self.lab.restore(node)
-            if node not in self.roles or self.roles[node].has_ended():
+            if not self.is_running(node):
                 self.start(node)
-        if CONTROLLER not in self.roles or self.roles[CONTROLLER].has_ended():
+        if not self.is_running(CONTROLLER):
             self.start_controller()
         await self.together()
         # What clients have learnt of addresses belongs to the tests before.

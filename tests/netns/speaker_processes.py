@@ -37,6 +37,8 @@ class Role:
     ) -> None:
         self._log = log
         self._namespace = namespace
+        # Whether it was told to end, which may take it some seconds.
+        self.is_stopping = False
         environment = {name: value for name, value in os.environ.items() if not name.startswith("RECONCILER_")}
         program = [*under, sys.executable, "-W", "error", "-m", "reconciler", *command]
         with log.open("ab") as output:
@@ -85,6 +87,7 @@ class Role:
 
     def stop(self) -> None:
         """SIGTERM; does not wait."""
+        self.is_stopping = True
         self.signal(signal.SIGTERM)
 
     def wait(self) -> int:

@@ -71,8 +71,8 @@ def test_a_cut_link_parts_a_member_and_both_sides_know_when_it_is_back(lab: Lab)
         for host in ("n1", "n3"):
             members[host].first(without("n2"), cut)
         members["n2"].first(lambda said: said.peers == ("n2",), cut)
-        lab.restore("n2")
         restored = time.monotonic()
+        lab.restore("n2")
         members["n2"].tell("rejoin")
         for host, member in members.items():
             member.first(with_all(*HOSTS), restored)
@@ -88,8 +88,8 @@ def test_a_partition_with_all_links_up_heals_by_itself(lab: Lab) -> None:
         members["n1"].first(lambda said: said.peers == ("n1",), parted)
         for host in ("n2", "n3"):
             members[host].first(without("n1"), parted)
-        heal(lab)
         healed = time.monotonic()
+        heal(lab)
         for member in members.values():
             member.first(with_all(*HOSTS), healed)
 
@@ -113,8 +113,8 @@ def test_a_process_that_was_stopped_learns_that_it_was_thought_dead(lab: Lab) ->
         for host in ("n1", "n3"):
             members[host].first(without("n2"), stopped)
         reunions = members["n2"].said[-1].reunions
-        os.kill(members["n2"].child.pid, signal.SIGCONT)
         continued = time.monotonic()
+        os.kill(members["n2"].child.pid, signal.SIGCONT)
         for host in ("n1", "n3"):
             members[host].first(with_all(*HOSTS), continued)
         # It saw nobody die, and has to announce its addresses again all the same.

@@ -14,6 +14,11 @@ async def silent(site: Site, observer: Observer, address: str) -> None:
     await until(lambda: not observer.owners(address, questions=5), "nobody answers for it")
 
 
+def declined(site: Site, node: str) -> dict[str, str]:
+    """Why a node does not announce Services, by name."""
+    return {row["service"]: row["reason"] for row in site.status(node)["declined"]}
+
+
 async def test_local_traffic_follows_its_endpoints(site: Site) -> None:
     addresses = site.address("n1", "n2"), site.address("n1", "n2", family=6)
     names = [await site.serve(a, on=["n2"], externalTrafficPolicy="Local") for a in addresses]
@@ -46,11 +51,11 @@ async def test_cluster_traffic_is_announced_wherever_the_endpoints_are(site: Sit
         site.endpoints(name, ["n3"])
         # Whoever serves this has seen that.
         await site.serve(site.address("n1"))
+        assert await observer.silence(address, since) < A_BLINK
         assert observer.everyone(address, since) == {"n1"}
         site.endpoints(name, [])
         await silent(site, observer, address)
-        declined = {row["service"]: row["reason"] for row in site.status("n1")["declined"]}
-        assert declined[f"shop/{name}"] == "notOwner"
+        await until(lambda: declined(site, "n1").get(f"shop/{name}") == "notOwner", "n1 says why")
 
 
 @pytest.mark.parametrize("policy", ["Local", "Cluster"])

@@ -97,6 +97,7 @@ async def test_a_successor_that_dies_in_the_middle_is_replaced(site: Site) -> No
             await observer.one(address, "n3")
             await until(lambda: cached(site.lab, address) == "n3", "the client follows")  # noqa: B023
             assert await observer.silence(address, since) < DETECTED
+        await until(site.roles["n1"].has_ended, "n1 ends")
         assert (await client.lost(since)).lost == 0
 
 
@@ -109,6 +110,7 @@ async def test_two_that_stop_at_once_leave_all_to_the_third(site: Site) -> None:
         for address in addresses:
             await observer.one(address, "n3")
             assert await observer.silence(address, since) < A_BLINK
+            assert observer.division(address, since) < MOMENT
         await until(lambda: site.roles["n1"].has_ended() and site.roles["n2"].has_ended(), "both end")
         assert (await client.lost(since)).lost == 0
 

@@ -313,7 +313,7 @@ def test_nothing_sticks_out(tab: Page, view: Callable[..., None]) -> None:
     opened(tab)
     for width in (320, 640, 992, 996, 2560):
         tab.set_viewport_size({"width": width, "height": 900})
-        assert tab.evaluate("document.documentElement.scrollWidth") == width
+        expect(tab.locator("html")).to_have_js_property("scrollWidth", width)
 
 
 # What others have written

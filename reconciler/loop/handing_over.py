@@ -151,6 +151,8 @@ class HandingOver:
         self._disturbed.set()
 
     def _wait_for_the_away(self, now: float) -> None:
+        if not self._away:
+            return
         self._handovers.wait_for(self._away, now)
         for address, successor in self._successors.items():
             if successor in self._away:

@@ -11,7 +11,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -227,9 +227,11 @@ class _Story:
             waits = [client.answered(address, since, by) for address in addresses]
             moments = await self._within(asyncio.gather(*waits), f"that {' or '.join(by)} {verb}")
             await asyncio.sleep(_AFTERWARDS)
-            until = time.monotonic()
+            # The client may have heard one of the others once more, that had not fallen silent yet.
+            await self._within(_left_to(by, client, addresses), f"that {' or '.join(by)} {verb} for good")
+            until, owner = time.monotonic(), client.owner(addresses[0])
             await asyncio.sleep(_LATEST_ANSWER)
-            loss, owner = client.loss(since, until), client.owner(addresses[0])
+            loss = client.loss(since, until)
             gap = f", for {loss.longest_gap:.2f} s" if loss.lost else ""
             result(f"{owner} {verb} after {max(moments) - since:.2f} s. Lost: {loss.lost} of {loss.sent} probes{gap}.")
 
@@ -287,6 +289,12 @@ class _Story:
         except TimeoutError:
             said = self._roles.last_words()
             raise DemoError(f"waited {_PATIENCE:.0f} s in vain {what}; last words: {said}") from None
+
+
+async def _left_to(nodes: Collection[str], client: Client, addresses: Iterable[str]) -> None:
+    """Wait until the last answer from each address came from one of these nodes."""
+    while any(client.owner(address) not in nodes for address in addresses):
+        await asyncio.sleep(_PAUSE)
 
 
 def _ingress() -> tuple[str, ...]:

@@ -59,8 +59,8 @@ def test_afterwards_nothing_is_left(lab_hosts: tuple[str, ...], lab: Lab) -> Non
         namespace = Path("/run/netns", made.namespace("n1"))
         assert namespace.exists()
         sleeping = subprocess.Popen([*made.inside("n1"), "sleep", "600"])
-        while b"sleep" not in Path(f"/proc/{sleeping.pid}/cmdline").read_bytes():
-            time.sleep(0.01)
+        # The command that enters the namespace becomes this one.
+        wait_until(lambda: Path(f"/proc/{sleeping.pid}/comm").read_text() == "sleep\n", "it sleeps there")
     assert not namespace.exists()
     assert sleeping.wait(PATIENCE) == -9
 

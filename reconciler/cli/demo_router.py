@@ -16,8 +16,8 @@ from reconciler.cli.lab import Lab
 from reconciler.errors import ReconcilerError
 
 ASN, NODES_ASN = 64501, 64512
-# Milliseconds, and packets that may be missed: those of the BFDProfile that is put in place. A machine that is busy with
-# other things as well is to take no node for dead.
+# Milliseconds, and packets that may be missed: those of the BFDProfile that is put in place. A machine that is busy
+# with other things as well is to take no node for dead.
 BFD_INTERVAL, BFD_MULTIPLIER = 100, 4
 COMMANDS = ("bird", "birdc")
 

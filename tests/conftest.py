@@ -66,11 +66,14 @@ def rbac(api: Api) -> frozenset[Right]:
 
 
 @pytest.fixture
-def namespace(api: Api) -> str:
-    """A namespace of this test."""
+def namespace(api: Api) -> Iterator[str]:
+    """A namespace of this test. Nodes whose names begin with its name go with it: others would elect them."""
     name = f"test-{secrets.token_hex(4)}"
     api.create_namespace(name)
-    return name
+    yield name
+    for node in api.objects("nodes"):
+        if node["metadata"]["name"].startswith(name):
+            api.delete("nodes", None, node["metadata"]["name"])
 
 
 @pytest.fixture

@@ -39,7 +39,7 @@ class Adoption:
         board_name: str,
         *,
         peers: Callable[[], Sequence[Peer] | None],
-        adopted: Callable[[str, str], Awaitable[None]],
+        adopted: Callable[[str, str, frozenset[str]], Awaitable[None]],
         wake: Callable[[str], None],
         clock: Callable[[], float],
     ) -> None:
@@ -50,7 +50,8 @@ class Adoption:
             board: Where the controller publishes.
             board_name: The name of its document.
             peers: The members alive, None as long as nothing is known of them.
-            adopted: Told of the revision that is in use from now on, and the newest one that is loaded, both shortened.
+            adopted: Told of the revision that is in use from now on, the newest one that is loaded, and those that are
+                still needed beside it, all shortened.
             wake: Asks for a pass, with a reason.
             clock: Monotonic, in seconds.
         """
@@ -146,7 +147,9 @@ class Adoption:
         self._revisions.use(revision)
         if before is not None:
             self.former = (before, *self.former)[:_MOST_FORMER]
-        await self._adopted(short_revision(revision), self.loaded)
+        # In one breath: who seems to know the new one only is no candidate for what the former one alone announces.
+        needed = frozenset(short_revision(one.revision) for one in self.former)
+        await self._adopted(short_revision(revision), self.loaded, needed)
 
     async def read_verdict(self) -> None:
         """Learn what the controller says of revisions; as before where that cannot be read."""

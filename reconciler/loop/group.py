@@ -223,9 +223,9 @@ class Group:
         """Say something to one member; False where it is none any more."""
         return self._gossip is not None and await self._gossip.send(node, encode(message))
 
-    async def adopted(self, revision: str, loaded: str) -> None:
-        """Let the others know that this node uses a revision from now on; both are shortened."""
-        await self.tell(in_use=revision, loaded=loaded)
+    async def adopted(self, revision: str, loaded: str, former: frozenset[str]) -> None:
+        """Let the others know that this node uses a revision from now on, and still needs others; all are shortened."""
+        await self.tell(in_use=revision, loaded=loaded, former=former)
         if self._gossip is not None:
             await self._gossip.send_all(encode(Adopted(revision)))
 

@@ -47,7 +47,7 @@ class _Speaker:
         self.directory = directory
         self.board = _Board()
         self.others: tuple[Peer, ...] = ()
-        self.adopted: list[tuple[str, str]] = []
+        self.adopted: list[tuple[str, str, frozenset[str]]] = []
         self.woken: list[str] = []
         self.configuration = Configuration([str(directory)], LastGood(state))
         self.adoption = Adoption(
@@ -64,8 +64,8 @@ class _Speaker:
     def _peers(self) -> Sequence[Peer]:
         return self.others
 
-    async def _note(self, in_use: str, loaded: str) -> None:
-        self.adopted.append((in_use, loaded))
+    async def _note(self, in_use: str, loaded: str, former: frozenset[str]) -> None:
+        self.adopted.append((in_use, loaded, former))
 
     async def commit(self, number: int) -> str:
         """Other files, and a look at them."""
@@ -106,7 +106,7 @@ def speaker(tmp_path: Path) -> _Speaker:
 async def test_the_first_revision_is_used_at_once(speaker: _Speaker) -> None:
     first = await speaker.commit(5)
     assert speaker.in_use == first
-    assert speaker.adopted == [(short_revision(first), short_revision(first))]
+    assert speaker.adopted == [(short_revision(first), short_revision(first), frozenset())]
 
 
 async def test_the_next_waits_for_the_verdict_and_for_the_others(speaker: _Speaker) -> None:
@@ -123,6 +123,9 @@ async def test_the_next_waits_for_the_verdict_and_for_the_others(speaker: _Speak
     assert speaker.in_use == second
     assert speaker.adoption.waiting is None
     assert [desired.revision for desired in speaker.adoption.former] == [first]
+    # In one breath: without the former one this node would be no candidate for what only that announces.
+    needed = frozenset({short_revision(first)})
+    assert speaker.adopted[-1] == (short_revision(second), short_revision(second), needed)
 
 
 async def test_a_word_of_another_that_uses_it_is_enough(speaker: _Speaker) -> None:
